@@ -1,6 +1,19 @@
+// Nightshift is the admin console and the scheduler of a marketing platform's technical workflows, in one process.
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
 	_ "github.com/a-h/templ"
 	_ "github.com/alexedwards/scs/v2"
 	_ "github.com/go-co-op/gocron/v2"
@@ -10,8 +23,82 @@ import (
 	_ "github.com/playwright-community/playwright-go"
 	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "golang.org/x/crypto/argon2"
-	_ "golang.org/x/text/unicode/norm"
 	_ "golang.org/x/net/html"
+	_ "golang.org/x/text/unicode/norm"
 )
 
-func main() {}
+// command is one word after the program's name.
+type command struct {
+	name, usage, meaning string
+	run                  func(ctx context.Context, c config, args []string, out io.Writer) error
+}
+
+func commands() []command {
+	return []command{
+		{"config", "", "print what can be configured and what holds now", configCommand},
+		{"version", "", "print the version", versionCommand},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "nightshift: "+err.Error())
+		stop()
+		os.Exit(1)
+	}
+}
+
+// errUsage asks main to print how the program is called.
+var errUsage = errors.New("unknown command")
+
+// run finds the command and reads the configuration for it.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		return usage(out)
+	}
+	for _, c := range commands() {
+		if c.name != args[0] {
+			continue
+		}
+		settings, err := readConfig(os.Getenv)
+		if err != nil {
+			return err
+		}
+		return c.run(ctx, settings, args[1:], out)
+	}
+	return errors.Join(fmt.Errorf("%w %q", errUsage, args[0]), usage(out))
+}
+
+func usage(out io.Writer) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "nightshift <command>")
+	for _, c := range commands() {
+		_, _ = fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(c.name+" "+c.usage), c.meaning)
+	}
+	return table.Flush()
+}
+
+func versionCommand(_ context.Context, _ config, _ []string, out io.Writer) error {
+	_, err := fmt.Fprintf(out, "nightshift %s (%s, %s/%s)\n", build(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// build names the commit the binary was made from, with a mark when the tree had changes.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	name, changed := "development", ""
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "vcs.revision" && len(setting.Value) >= 12:
+			name = setting.Value[:12]
+		case setting.Key == "vcs.modified" && setting.Value == "true":
+			changed = "+changed"
+		}
+	}
+	return name + changed
+}
