@@ -67,5 +67,6 @@ func migrateLocked(ctx context.Context, conn *pgx.Conn) error {
 	if err := migrator.Migrate(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	return nil
+	_, err = ensurePartitions(ctx, conn)
+	return err
 }
