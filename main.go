@@ -35,6 +35,7 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"migrate", "", "bring the database to the schema of this version", migrateCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},
 		{"version", "", "print the version", versionCommand},
 	}

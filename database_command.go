@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"nightshift/db"
+)
+
+// databaseName is the database of the embedded cluster.
+const databaseName = "nightshift"
+
+// database finds the configured PostgreSQL, or starts the embedded one. The function it returns stops what it
+// started; gone is closed should the embedded server end by itself, and nil where there is none.
+func database(ctx context.Context, c config) (url string, gone <-chan struct{}, stop func() error, err error) {
+	if c.databaseURL != "" {
+		return c.databaseURL, nil, func() error { return nil }, nil
+	}
+	cluster, err := db.StartCluster(ctx, db.ClusterConfig{Dir: c.dataDir})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if url, err = cluster.Database(ctx, databaseName); err != nil {
+		return "", nil, nil, errors.Join(err, cluster.Stop())
+	}
+	if cluster.Owned() {
+		gone = cluster.Gone()
+	}
+	return url, gone, cluster.Stop, nil
+}
+
+// onDatabase runs work on a migrated database and leaves nothing running behind it.
+func onDatabase(ctx context.Context, c config, work func(d *db.DB) error) (err error) {
+	url, _, stop, err := database(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := db.Migrate(ctx, url); err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return work(d)
+}
+
+// migrateCommand brings the database to this version's schema and catalogue, as serve does when it starts.
+func migrateCommand(ctx context.Context, c config, _ []string, out io.Writer) error {
+	return onDatabase(ctx, c, func(*db.DB) error {
+		_, err := fmt.Fprintln(out, "the database is up to date")
+		return err
+	})
+}
