@@ -1,9 +1,14 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -133,4 +138,171 @@ func TestTopLevel(t *testing.T) {
 			t.Errorf("the top level has %s, want only %s", entry.Name(), house)
 		}
 	}
+}
+
+// README's table of configuration says what the code reads: the same variables, defaults and meanings, in the same order.
+func TestReadmeConfiguration(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for _, v := range variables() {
+		byDefault := v.byDefault
+		if byDefault != "" {
+			byDefault = "`" + byDefault + "`"
+		}
+		want.WriteString("| `" + v.name + "` | " + byDefault + " | " + v.meaning + " |\n")
+	}
+	_, got, _ := strings.Cut(string(raw), "| variable | default | meaning |\n|---|---|---|\n")
+	got, _, _ = strings.Cut(got, "\n\n")
+	if got+"\n" != want.String() {
+		t.Errorf("README's configuration table: got\n%s\nwant\n%s", got, want.String())
+	}
+}
+
+// README's table of commands names those that there are.
+func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands() {
+		if !strings.Contains(string(raw), "| `nightshift "+c.name) {
+			t.Errorf("README's table of commands: nightshift %s is missing", c.name)
+		}
+	}
+}
+
+func TestConfigRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"NIGHTSHIFT_URL":              "nightshift.example.com",
+		"NIGHTSHIFT_TRUSTED_PROXIES":  "10.0.0.1",
+		"NIGHTSHIFT_TIMEZONE":         "Mars/Olympus",
+		"NIGHTSHIFT_TAKES_UNASSIGNED": "perhaps",
+		"NIGHTSHIFT_KEY":              "c2hvcnQ=",
+		"NIGHTSHIFT_LOG":              "loud",
+	} {
+		_, err := readConfig(func(asked string) string {
+			if asked == name {
+				return value
+			}
+			return ""
+		})
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s=%s: got %v, want an error that names the variable", name, value, err)
+		}
+	}
+	if _, err := readConfig(func(string) string { return "" }); err != nil {
+		t.Errorf("nothing set: got %s, want no error", err)
+	}
+}
+
+// sizes are the most lines that a file of ours may have, by the end of its name; the first that fits counts.
+var sizes = []struct {
+	end   string
+	lines int
+}{{"_templ.go", 1 << 20}, {"_test.go", 600}, {".templ", 150}, {".go", 400}}
+
+// ourFiles are the source files of the project, without what is generated or installed.
+func ourFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git" || entry.Name() == "data") {
+			return fs.SkipDir
+		}
+		if ext := filepath.Ext(name); (ext == ".go" || ext == ".templ") && !strings.HasSuffix(name, "_templ.go") {
+			files = append(files, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestFileSizes(t *testing.T) {
+	t.Parallel()
+	for _, name := range ourFiles(t) {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Count(string(raw), "\n")
+		for _, size := range sizes {
+			if strings.HasSuffix(name, size.end) {
+				if lines > size.lines {
+					t.Errorf("%s: got %d lines, want at most %d", name, lines, size.lines)
+				}
+				break
+			}
+		}
+	}
+}
+
+// What no file of ours has: a function of more than 80 lines, more than five parameters, an init, a Get…, a package that says nothing.
+func TestHouseRules(t *testing.T) {
+	t.Parallel()
+	vague := map[string]bool{"util": true, "utils": true, "common": true, "helpers": true, "models": true, "types": true}
+	set := token.NewFileSet()
+	for _, name := range ourFiles(t) {
+		if filepath.Ext(name) != ".go" {
+			continue
+		}
+		file, err := parser.ParseFile(set, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if vague[file.Name.Name] {
+			t.Errorf("%s: the package name %s says nothing", name, file.Name.Name)
+		}
+		for _, declaration := range file.Decls {
+			if f, ok := declaration.(*ast.FuncDecl); ok {
+				checkFunction(t, set, name, f)
+			}
+		}
+	}
+}
+
+func checkFunction(t *testing.T, set *token.FileSet, file string, f *ast.FuncDecl) {
+	t.Helper()
+	name := file + ": " + f.Name.Name
+	if lines := set.Position(f.End()).Line - set.Position(f.Pos()).Line + 1; lines > 80 {
+		t.Errorf("%s: got %d lines, want at most 80", name, lines)
+	}
+	parameters := 0
+	for _, field := range f.Type.Params.List {
+		parameters += max(1, len(field.Names))
+	}
+	if parameters > 6 || parameters == 6 && !takesContextOrTest(f) {
+		t.Errorf("%s: got %d parameters, want at most 5 besides the context", name, parameters)
+	}
+	if f.Name.Name == "init" && f.Recv == nil {
+		t.Errorf("%s: want no init", name)
+	}
+	if rest, found := strings.CutPrefix(f.Name.Name, "Get"); found && rest != "" && strings.ToUpper(rest[:1]) == rest[:1] {
+		t.Errorf("%s: want a name without Get", name)
+	}
+	if f.Name.IsExported() && f.Doc == nil && !strings.HasSuffix(file, "_test.go") {
+		t.Errorf("%s: want a comment that says what it promises", name)
+	}
+}
+
+// takesContextOrTest reports whether the first parameter is the context or the test, which do not count.
+func takesContextOrTest(f *ast.FuncDecl) bool {
+	switch first := f.Type.Params.List[0].Type.(type) {
+	case *ast.SelectorExpr:
+		return first.Sel.Name == "Context" || first.Sel.Name == "TB"
+	case *ast.StarExpr:
+		return true
+	}
+	return false
 }
