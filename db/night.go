@@ -1,0 +1,90 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// NightMark is one thing of the last hours that the masthead draws: a run, or a slot that was not run in time.
+type NightMark struct {
+	Workflow string
+	Start    time.Time
+	End      *time.Time // nil: still running, or not begun
+	State    string     // running, completed, failed, stopped, interrupted; late, missed
+	Often    bool       // more than one run an hour; drawn only when it is an exception
+}
+
+// Night is what every page shows of the instance: the marks since a moment, who is alive, who needs a person.
+type Night struct {
+	Instance string
+	Now      time.Time
+	Marks    []NightMark
+	Nodes    int           // processes that hold their lock
+	Tick     time.Duration // since the last of them was heard; 0 when none is alive
+	Needs    int           // workflows that are failed, paused or late
+}
+
+// Lateness is how long a due slot may wait before it counts as late.
+const Lateness = 2 * time.Minute
+
+// Night reads the masthead's facts in one round trip. A workflow that ran more often than hourly since the moment gives
+// only its exceptions; at most 600 marks.
+func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
+	var night Night
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		WITH run AS (
+			SELECT w.internal_name, t.start_date, t.completion_date, t.status,
+			       count(*) OVER (PARTITION BY t.workflow_id) > extract(epoch FROM now() - $1) / 3600 + 2 AS often
+			FROM xtk.workflow_task t
+			JOIN xtk.workflow w ON w.id = t.workflow_id
+			WHERE t.start_date >= $1 AND t.mode = 'normal'
+		)
+		SELECT internal_name, start_date, completion_date, status, often
+		FROM run
+		WHERE NOT often OR status IN ('running', 'failed')
+		UNION ALL
+		-- What was due and did not run: missed while no process was up, or still waiting for a place.
+		SELECT w.internal_name, e.scheduled_at, NULL, CASE e.status WHEN 'missed' THEN 'missed' ELSE 'late' END, false
+		FROM xtk.workflow_event e
+		JOIN xtk.workflow w ON w.id = e.workflow_id
+		WHERE e.scheduled_at >= $1 AND e.mode = 'normal'
+		  AND (e.status = 'missed' OR e.status = 'pending' AND e.scheduled_at < now() - $2::interval)
+		ORDER BY 2 DESC
+		LIMIT 600`, since, Lateness).Query(func(rows pgx.Rows) error {
+		marks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[NightMark])
+		night.Marks = marks
+		return err
+	})
+	batch.Queue(`
+		SELECT now(),
+		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'XtkInstanceName'), ''),
+		       (SELECT count(*) FROM xtk.workflow w
+		        WHERE w.built AND (w.failed OR w.state = 'paused' OR EXISTS (
+		            SELECT FROM xtk.workflow_event e
+		            WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal'
+		              AND e.scheduled_at < now() - $1::interval)))`, Lateness).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&night.Now, &night.Instance, &night.Needs)
+	})
+	// Alive is who holds the advisory lock of its row.
+	batch.Queue(`
+		SELECT count(*), coalesce(extract(epoch FROM now() - max(n.seen_at)), 0)
+		FROM xtk.engine_node n
+		WHERE EXISTS (
+			SELECT FROM pg_locks l
+			WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = n.id::oid AND l.objsubid = 2 AND l.granted
+			  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))`,
+		LockNode).QueryRow(func(row pgx.Row) error {
+		var seconds float64
+		err := row.Scan(&night.Nodes, &seconds)
+		night.Tick = time.Duration(max(seconds, 0) * float64(time.Second))
+		return err
+	})
+	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
+		return Night{}, fmt.Errorf("read the night: %w", err)
+	}
+	return night, nil
+}
