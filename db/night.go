@@ -17,11 +17,21 @@ type NightMark struct {
 	Often    bool       // more than one run an hour; drawn only when it is an exception
 }
 
+// NightPlan is a started workflow that its schedule will run again.
+type NightPlan struct {
+	Workflow string
+	Schedule []byte        // the JSON of xtk.workflow.schedule
+	Zone     string        // of its schedule; empty: the instance's
+	Next     time.Time     // its next slot
+	Usual    time.Duration // median of its last 30 finished runs; 0: it has none
+}
+
 // Night is what every page shows of the instance: the marks since a moment, who is alive, who needs a person.
 type Night struct {
 	Instance string
 	Now      time.Time
 	Marks    []NightMark
+	Plans    []NightPlan
 	Nodes    int           // processes that hold their lock
 	Tick     time.Duration // since the last of them was heard; 0 when none is alive
 	Needs    int           // workflows that are failed, paused or late
@@ -58,6 +68,29 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		marks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[NightMark])
 		night.Marks = marks
 		return err
+	})
+	batch.Queue(`
+		SELECT w.internal_name, w.schedule, coalesce(w.timezone, ''), w.next_processing, coalesce(usual.seconds, 0)
+		FROM xtk.workflow w
+		LEFT JOIN LATERAL (
+			SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.lasted)) AS seconds
+			FROM (SELECT t.completion_date - t.start_date AS lasted
+			      FROM xtk.workflow_task t
+			      WHERE t.workflow_id = w.id AND t.status = 'completed' AND t.mode = 'normal'
+			      ORDER BY t.start_date DESC, t.id DESC
+			      LIMIT 30) last
+		) usual ON true
+		WHERE w.state = 'started' AND w.next_processing IS NOT NULL`).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var plan NightPlan
+			var seconds float64
+			if err := rows.Scan(&plan.Workflow, &plan.Schedule, &plan.Zone, &plan.Next, &seconds); err != nil {
+				return err
+			}
+			plan.Usual = time.Duration(seconds * float64(time.Second))
+			night.Plans = append(night.Plans, plan)
+		}
+		return rows.Err()
 	})
 	batch.Queue(`
 		SELECT now(),

@@ -14,8 +14,10 @@ func TestNight(t *testing.T) {
 	ctx := t.Context()
 	_, err := d.Pool.Exec(ctx, `
 		WITH w AS (
-			INSERT INTO xtk.workflow (internal_name, label, built)
-			VALUES ('nightly', 'Nightly', true), ('minutely', 'Minutely', true), ('waiting', 'Waiting', true)
+			INSERT INTO xtk.workflow (internal_name, label, built, state, next_processing)
+			VALUES ('nightly', 'Nightly', true, 'started', now() + interval '1 hour'),
+			       ('minutely', 'Minutely', true, 'finished', NULL),
+			       ('waiting', 'Waiting', true, 'started', NULL)
 			RETURNING id, internal_name
 		), run AS (
 			INSERT INTO xtk.workflow_task (workflow_id, node, backend_pid, status, start_date, completion_date)
@@ -48,6 +50,9 @@ func TestNight(t *testing.T) {
 		if got[key] != n {
 			t.Errorf("marks %q: got %d, want %d", key, got[key], n)
 		}
+	}
+	if len(night.Plans) != 1 || night.Plans[0].Workflow != "nightly" || night.Plans[0].Usual != time.Hour {
+		t.Errorf("plans: got %+v, want the nightly one with its usual hour", night.Plans)
 	}
 	if night.Needs != 1 || night.Nodes != 0 {
 		t.Errorf("got %d in need and %d nodes, want 1 and 0", night.Needs, night.Nodes)
