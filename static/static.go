@@ -1,0 +1,95 @@
+// Package static holds what the browser loads besides pages: one style sheet, one script, the glyphs and the icon.
+// Nothing is built for it; the style sheet and the script are put together from their files when first asked for.
+package static
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+)
+
+//go:embed app *.js *.svg VENDOR.md
+var files embed.FS
+
+// Prefix is the path under which the web serves the files.
+const Prefix = "/static/"
+
+// File is one file to serve. A name carries the hash of its content, so it may be kept for ever.
+type File struct {
+	Name    string // with its hash: app.3f2a91c04d5e.css
+	Type    string // media type
+	Content []byte
+}
+
+// script lists what the one script is made of, in its order.
+func script() []string { return []string{"htmx.min.js", "app.js"} }
+
+var all = sync.OnceValue(func() map[string]File {
+	files, err := assemble()
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
+
+// assemble reads the embedded files, by the name that pages know them by.
+func assemble() (map[string]File, error) {
+	sheets, err := fs.Glob(files, "app/*.css")
+	if err != nil {
+		return nil, fmt.Errorf("list style sheets: %w", err)
+	}
+	parts := map[string][]string{
+		"app.css": sheets, "app.js": script(), "glyphs.svg": {"glyphs.svg"}, "favicon.svg": {"favicon.svg"},
+	}
+	found := map[string]File{}
+	for name, from := range parts {
+		var content []byte
+		for _, part := range from {
+			piece, err := files.ReadFile(part)
+			if err != nil {
+				return nil, fmt.Errorf("read %s: %w", part, err)
+			}
+			content = append(append(content, piece...), '\n')
+		}
+		found[name] = hashed(name, content)
+	}
+	return found, nil
+}
+
+func hashed(name string, content []byte) File {
+	types := map[string]string{
+		".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	}
+	sum := sha256.Sum256(content)
+	suffix := path.Ext(name)
+	return File{
+		Name:    strings.TrimSuffix(name, suffix) + "." + hex.EncodeToString(sum[:6]) + suffix,
+		Type:    types[suffix],
+		Content: content,
+	}
+}
+
+// Path is the URL path of a file (app.css, app.js, glyphs.svg, favicon.svg), its hash included.
+// It panics on a name that does not exist: names are written in templates only.
+func Path(name string) string {
+	file, ok := all()[name]
+	if !ok {
+		panic("static: no file " + name)
+	}
+	return Prefix + file.Name
+}
+
+// Find returns the file that a hashed name stands for; ok is false when there is none, or an older one of that name.
+func Find(hashedName string) (file File, ok bool) {
+	for _, file := range all() {
+		if file.Name == hashedName {
+			return file, true
+		}
+	}
+	return File{}, false
+}

@@ -1,0 +1,104 @@
+package views
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// skyPoint is the colour of the sky at an hour of the local day.
+type skyPoint struct {
+	hour float64
+	hex  uint32
+}
+
+func skyDay() []skyPoint {
+	return []skyPoint{
+		{0, 0x0A0F1B}, {3.6, 0x0A0F1B}, {4.7, 0x0F1728}, {5.4, 0x19223A}, {6, 0x2A2F49}, {6.5, 0x3A3850}, {7.2, 0x3D4459},
+		{8.6, 0x3C4D62}, {12, 0x40566C}, {16.5, 0x3C4D62}, {19.4, 0x3D4459}, {20.5, 0x3D3A54}, {21.3, 0x2A2E48},
+		{22.2, 0x172036}, {23.2, 0x0E1626}, {24, 0x0A0F1B},
+	}
+}
+
+// oklab is a colour in which equal steps look equal.
+type oklab struct{ l, a, b float64 }
+
+func linear(c uint32) float64 {
+	v := float64(c&0xff) / 255
+	if v <= 0.04045 {
+		return v / 12.92
+	}
+	return math.Pow((v+0.055)/1.055, 2.4)
+}
+
+func gamma(v float64) uint32 {
+	if v = max(v, 0); v <= 0.0031308 {
+		v *= 12.92
+	} else {
+		v = 1.055*math.Pow(v, 1/2.4) - 0.055
+	}
+	return uint32(math.Round(min(v, 1) * 255))
+}
+
+func toLab(hex uint32) oklab {
+	r, g, b := linear(hex>>16), linear(hex>>8), linear(hex)
+	l := math.Cbrt(0.4122214708*r + 0.5363325363*g + 0.0514459929*b)
+	m := math.Cbrt(0.2119034982*r + 0.6806995451*g + 0.1073969566*b)
+	s := math.Cbrt(0.0883024619*r + 0.2817188376*g + 0.6299787005*b)
+	return oklab{
+		0.2104542553*l + 0.7936177850*m - 0.0040720468*s,
+		1.9779984951*l - 2.4285922050*m + 0.4505937099*s,
+		0.0259040371*l + 0.7827717662*m - 0.8086757660*s,
+	}
+}
+
+func (c oklab) hex() string {
+	l := math.Pow(c.l+0.3963377774*c.a+0.2158037573*c.b, 3)
+	m := math.Pow(c.l-0.1055613458*c.a-0.0638541728*c.b, 3)
+	s := math.Pow(c.l-0.0894841775*c.a-1.2914855480*c.b, 3)
+	r := gamma(4.0767416621*l - 3.3077115913*m + 0.2309699292*s)
+	g := gamma(-1.2684380046*l + 2.6097574011*m - 0.3413193965*s)
+	b := gamma(-0.0041960863*l - 0.7034186147*m + 1.7076147010*s)
+	return fmt.Sprintf("#%02X%02X%02X", r, g, b)
+}
+
+// sky is the colour of the sky at a moment of the local day.
+func sky(local time.Time) oklab {
+	hour := float64(local.Hour()) + float64(local.Minute())/60
+	day := skyDay()
+	for i := 1; i < len(day); i++ {
+		if from, to := day[i-1], day[i]; hour <= to.hour {
+			x := (hour - from.hour) / (to.hour - from.hour)
+			a, b := toLab(from.hex), toLab(to.hex)
+			return oklab{a.l + x*(b.l-a.l), a.a + x*(b.a-a.a), a.b + x*(b.b-a.b)}
+		}
+	}
+	return toLab(day[0].hex)
+}
+
+// lamp is the strength of the pool of light around the needle: 1 at night, 0.2 at noon.
+func lamp(local time.Time) float64 {
+	night, noon := toLab(0x0A0F1B).l, toLab(0x40566C).l
+	return 1 - 0.8*(sky(local).l-night)/(noon-night)
+}
+
+// skyStop is one stop of the gradient of the sky.
+type skyStop struct {
+	Offset string // percent
+	Colour string
+}
+
+// skyStops are the colours from one moment to another, one each half hour.
+func (p Page) skyStops(from, to time.Time) []skyStop {
+	var stops []skyStop
+	span := to.Sub(from)
+	for at := from; !at.After(to); at = at.Add(span / 72) {
+		stops = append(stops, skyStop{percent(at.Sub(from), span), sky(at.In(p.Zone)).hex()})
+	}
+	return stops
+}
+
+// percent places a part on a whole, as an SVG length.
+func percent(part, whole time.Duration) string {
+	return fmt.Sprintf("%.3f%%", 100*float64(part)/float64(whole))
+}
