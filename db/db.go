@@ -29,7 +29,9 @@ const (
 type DB struct {
 	Pool *pgxpool.Pool
 
-	url string
+	url     string
+	key     []byte
+	hashing chan struct{}
 }
 
 // Open connects to a database, which must be PostgreSQL 15 or later and answer now. What the URL sets (pool size,
@@ -58,7 +60,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	return &DB{Pool: pool, url: url}, nil
+	return &DB{Pool: pool, url: url, hashing: make(chan struct{}, hashesAtOnce)}, nil
 }
 
 // Close ends the pool. Run sessions are their owner's to close.
