@@ -1,0 +1,13 @@
+package views
+
+import (
+	"fmt"
+	"net/url"
+)
+
+func workflowPath(name string) string { return "/workflows/" + url.PathEscape(name) }
+
+func runPath(id int64) string { return fmt.Sprintf("/runs/%d", id) }
+
+// linePath is the address of one line of a run's log.
+func linePath(run, line int64) string { return fmt.Sprintf("/runs/%d?line=%d#L%d", run, line, line) }

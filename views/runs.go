@@ -1,0 +1,16 @@
+package views
+
+// Runs is the list of runs, newest first, with its filter in the address.
+type Runs struct {
+	Page
+	Rows     []RunRow
+	Count    string // capped: "10,000+"
+	Workflow string
+	Names    []Option // workflows to choose from
+	State    string   // running, completed, failed, stopped, interrupted; empty: all
+	Mode     string   // normal, simulation; empty: both
+	From, To string   // dates of the page's zone
+	Warnings bool     // only runs with warnings
+	Paging   Paging
+	Trouble  string // why the filter was refused
+}
