@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +38,9 @@ func startCluster() (func(database string) string, error) {
 	}
 	remover := exec.Command("sh", "-c", `cat >/dev/null; while [ -e "$0/sock/.s.PGSQL.5432" ]; do sleep 0.1; done; rm -rf "$0"`, dir)
 	remover.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if _, err := remover.StdinPipe(); err != nil {
+	// Let go of, the pipe would be closed with the next garbage collection.
+	alive, err := remover.StdinPipe()
+	if err != nil {
 		return nil, fmt.Errorf("remover of the test cluster: %w", err)
 	}
 	if err := remover.Start(); err != nil {
@@ -47,7 +50,10 @@ func startCluster() (func(database string) string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cluster.URL, nil
+	return func(database string) string {
+		runtime.KeepAlive(alive)
+		return cluster.URL(database)
+	}, nil
 }
 
 // withDatabase replaces the database of a connection string, in either of its two forms.
