@@ -38,15 +38,36 @@ func onDatabase(ctx context.Context, c config, work func(d *db.DB) error) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	if err := db.Migrate(ctx, url); err != nil {
-		return err
-	}
-	d, err := db.Open(ctx, url)
+	d, err := prepare(ctx, c, url)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
 	return work(d)
+}
+
+// prepare brings a database to this version and opens it with the key of the instance.
+func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
+	key := c.key
+	if key == nil {
+		var err error
+		if key, err = db.InstanceKey(c.dataDir); err != nil {
+			return nil, err
+		}
+	}
+	if err := db.Migrate(ctx, url); err != nil {
+		return nil, err
+	}
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	d.UseKey(key)
+	if _, err := d.EnsurePartitions(ctx); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // migrateCommand brings the database to this version's schema and catalogue, as serve does when it starts.

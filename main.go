@@ -36,6 +36,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"migrate", "", "bring the database to the schema of this version", migrateCommand},
+		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
+		{"audit", "verify", "recompute the hash chain of the audit trail", auditCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},
 		{"version", "", "print the version", versionCommand},
 	}

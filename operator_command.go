@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"nightshift/db"
+)
+
+const operatorUsage = `nightshift operator list
+nightshift operator add <login> [-label text] [-email address] [-language en|ko] [-groups name,…] [-rights name,…]
+nightshift operator reset <login>          print a one-time link to choose a new password
+nightshift operator disable|enable <login>
+nightshift operator end-sessions <login>`
+
+// console is who acts from the command line. Whoever can run it reads the database anyway, so it holds every right;
+// the audit trail shows the name.
+var console = db.Actor{Login: "command line", Rights: []string{db.Administration}, Route: "nightshift operator"}
+
+// operatorCommand is the way back in when nobody can sign in, and the way to script operators.
+func operatorCommand(ctx context.Context, c config, args []string, out io.Writer) error {
+	if len(args) == 0 || args[0] != "list" && len(args) < 2 {
+		return errors.New(operatorUsage)
+	}
+	return onDatabase(ctx, c, func(d *db.DB) error {
+		switch args[0] {
+		case "list":
+			return listOperators(ctx, d, out)
+		case "add":
+			return addOperator(ctx, d, c, args[1:], out)
+		}
+		o, err := d.OperatorByLogin(ctx, args[1])
+		if err != nil {
+			return fmt.Errorf("operator %s: %w", args[1], err)
+		}
+		switch args[0] {
+		case "reset":
+			return printResetLink(ctx, d, c, o, out)
+		case "disable", "enable":
+			_, err = d.EditOperator(ctx, console, o.ID, db.OperatorEdit{Login: o.Login, Label: o.Label, Email: o.Email,
+				Language: o.Language, Timezone: o.Timezone, Groups: o.Groups, Rights: o.DirectRights, Disabled: args[0] == "disable"})
+			return err
+		case "end-sessions":
+			return d.EndSessions(ctx, console, o.ID, "")
+		}
+		return errors.New(operatorUsage)
+	})
+}
+
+func listOperators(ctx context.Context, d *db.DB, out io.Writer) error {
+	operators, err := d.Operators(ctx)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, o := range operators {
+		state := "enabled"
+		switch {
+		case o.Disabled:
+			state = "disabled"
+		case !o.HasPassword:
+			state = "no password"
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", o.Login, state, strings.Join(o.Groups, ","), strings.Join(o.Rights, ","))
+	}
+	return table.Flush()
+}
+
+func addOperator(ctx context.Context, d *db.DB, c config, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("operator add", flag.ContinueOnError)
+	flags.SetOutput(out)
+	label := flags.String("label", args[0], "name as people read it")
+	email := flags.String("email", "", "address for notices")
+	language := flags.String("language", "en", "language of the console")
+	groups := flags.String("groups", "", "internal names of groups, comma separated")
+	rights := flags.String("rights", "", "named rights besides those of the groups, comma separated")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	o, err := d.AddOperator(ctx, console, db.OperatorEdit{Login: args[0], Label: *label, Email: *email, Language: *language,
+		Groups: list(*groups), Rights: list(*rights)})
+	if err != nil {
+		return err
+	}
+	return printResetLink(ctx, d, c, o, out)
+}
+
+func printResetLink(ctx context.Context, d *db.DB, c config, o db.Operator, out io.Writer) error {
+	token, err := d.ResetLink(ctx, console, o.ID)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s chooses a password within 15 minutes at %s\n", o.Login, c.publicURL.JoinPath("reset", token))
+	return err
+}
