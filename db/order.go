@@ -1,0 +1,226 @@
+package db
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// NOTIFY channels between the console and the engines. Payloads are ids only, what they mean is read from the rows.
+const (
+	ChannelWork = "nightshift_work" // work or an order came: id of the workflow
+	ChannelLog  = "nightshift_log"  // log lines came: id of the run
+	ChannelStop = "nightshift_stop" // a run is to be stopped: id of the run
+)
+
+// OrderArgs is what an order carries besides its verb.
+type OrderArgs struct {
+	// Reason is shown wherever the pause or stop is.
+	Reason string `json:"reason,omitempty"`
+	// Until ends a pause by itself; zero: until somebody starts the workflow.
+	Until time.Time `json:"until,omitzero"`
+	// Params are the run's own parameters (RunNow, Simulate, Wakeup).
+	Params map[string]string `json:"params,omitempty"`
+	// From and FromFailed are the state the order was given in; the order fills them.
+	From       string `json:"from,omitempty"`
+	FromFailed bool   `json:"from_failed,omitempty"`
+}
+
+// orderedWorkflow is the row that an order locks.
+type orderedWorkflow struct {
+	ID          int64
+	Name, Kind  string
+	Situation   Situation
+	Affinity    string
+	RunningTask int64
+	KillPolicy  string
+}
+
+// Order queues an operator's order: the job, the pending state, the audit row and the log line become true together,
+// then the engines are woken. It is a *MissingRight when the operator may not order (audited as refused), a *Refusal
+// when the workflow's state does not take the order or the same order waits already (logged on the workflow, no job),
+// ErrNotFound for an unknown workflow. UnconditionalStop is applied here, before it returns.
+func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command Command, args OrderArgs) error {
+	var refused error
+	var killed orderedWorkflow
+	err := d.inTx(ctx, func(tx pgx.Tx) error {
+		w, err := lockOrdered(ctx, tx, workflowID)
+		if err != nil {
+			return err
+		}
+		if refused = requiredFor(w.Kind, actor); refused != nil {
+			return d.Audit(ctx, tx, orderEntry(actor, w, command, args, refused))
+		}
+		args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
+		refusal, err := judgeQueued(ctx, tx, w, command)
+		if err != nil {
+			return err
+		}
+		if refusal != nil {
+			refused = refusal
+			return LogWorkflow(ctx, tx, w.ID, 0, "warning",
+				fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
+		}
+		if command == UnconditionalStop {
+			killed = w
+		}
+		return d.queueOrder(ctx, tx, actor, w, command, args)
+	})
+	switch {
+	case isUniqueViolation(err, "workflow_job_open"):
+		return &Refusal{Command: command, Key: refusedRequested, State: "pending"}
+	case err != nil:
+		return fmt.Errorf("order %s to workflow %d: %w", command, workflowID, err)
+	case refused != nil:
+		return refused
+	}
+	return d.killSession(ctx, killed)
+}
+
+// requiredFor says which right an order needs: technical workflows are the administrators'.
+func requiredFor(kind string, actor Actor) error {
+	if kind == "technical" {
+		return actor.Require(Administration)
+	}
+	return actor.Require(WorkflowRight)
+}
+
+// lockOrdered reads the workflow with all that judges an order, locked until the order is queued.
+func lockOrdered(ctx context.Context, tx pgx.Tx, id int64) (orderedWorkflow, error) {
+	w := orderedWorkflow{ID: id}
+	err := tx.QueryRow(ctx, `
+		SELECT internal_name, kind, state, failed, built, affinity
+		FROM xtk.workflow
+		WHERE id = $1
+		FOR UPDATE`, id).Scan(&w.Name, &w.Kind, &w.Situation.State, &w.Situation.Failed, &w.Situation.Built, &w.Affinity)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return w, ErrNotFound
+	}
+	if err != nil {
+		return w, fmt.Errorf("lock the workflow: %w", err)
+	}
+	// A separate statement: it sees what was committed while the lock was waited for.
+	err = tx.QueryRow(ctx, `
+		SELECT COALESCE((SELECT id FROM xtk.workflow_task WHERE workflow_id = $1 AND status = 'running'), 0),
+		       COALESCE((SELECT COALESCE(long_value::text, string_value)
+		                 FROM xtk.option WHERE name = 'WdbcKillSessionPolicy'), '0')`, id).Scan(&w.RunningTask, &w.KillPolicy)
+	w.Situation.Running = w.RunningTask != 0
+	if err != nil {
+		return w, fmt.Errorf("running task: %w", err)
+	}
+	return w, nil
+}
+
+// judgeQueued refuses what the state does not take, and an order that waits already.
+func judgeQueued(ctx context.Context, tx pgx.Tx, w orderedWorkflow, command Command) (*Refusal, error) {
+	if refusal := command.Judge(w.Situation); refusal != nil {
+		return refusal, nil
+	}
+	var waits bool
+	err := tx.QueryRow(ctx, `
+		SELECT EXISTS (
+			SELECT FROM xtk.workflow_job
+			WHERE workflow_id = $1 AND command = $2 AND applied_at IS NULL)`, w.ID, command).Scan(&waits)
+	if err != nil {
+		return nil, fmt.Errorf("orders that wait: %w", err)
+	}
+	if waits {
+		return &Refusal{Command: command, Key: refusedRequested, State: w.Situation.State}, nil
+	}
+	return nil, nil
+}
+
+// queueOrder writes the accepted order and all its traces.
+func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWorkflow, command Command, args OrderArgs) error {
+	packed, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("arguments: %w", err)
+	}
+	if err := d.Audit(ctx, tx, orderEntry(actor, w, command, args, nil)); err != nil {
+		return err
+	}
+	line := command.AuditName() + " requested by " + actor.Login
+	if command == UnconditionalStop {
+		line = "Stopped unconditionally by " + actor.Login
+		if err := stopNow(ctx, tx, w, actor.Login); err != nil {
+			return err
+		}
+	}
+	if args.Reason != "" {
+		line += ": " + args.Reason
+	}
+	if err := LogWorkflow(ctx, tx, w.ID, 0, "info", line); err != nil {
+		return err
+	}
+	// An unconditional stop is applied already, all other orders wait for an engine.
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO xtk.workflow_job (workflow_id, command, args, operator_id, operator_login, affinity, applied_at, outcome)
+		VALUES ($1, $2, $3, NULLIF($4, 0), $5, $6,
+		        CASE WHEN $2 = 'unconditional_stop' THEN now() END, CASE WHEN $2 = 'unconditional_stop' THEN 'applied' END)`,
+		w.ID, command, packed, actor.ID, actor.Login, w.Affinity); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	if pending := command.pending(w.Situation); pending != "" {
+		if _, err := tx.Exec(ctx, `
+			UPDATE xtk.workflow
+			SET state = $2, failed = false, state_since = now(), state_by = $3
+			WHERE id = $1`, w.ID, pending, actor.Login); err != nil {
+			return fmt.Errorf("pending state: %w", err)
+		}
+	}
+	return Notify(ctx, tx, ChannelWork, w.ID)
+}
+
+func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs, refused error) AuditEntry {
+	detail := map[string]any{"before": map[string]any{"state": w.Situation.State, "failed": w.Situation.Failed}}
+	after := command.pending(w.Situation)
+	switch {
+	case refused != nil:
+		detail["refused"] = refused.Error()
+	case command == UnconditionalStop && w.Situation.State != BeingEdited:
+		after = Finished
+	}
+	if refused == nil && after != "" {
+		detail["after"] = map[string]any{"state": after, "failed": false}
+	}
+	if args.Reason != "" {
+		detail["reason"] = args.Reason
+	}
+	if len(args.Params) > 0 {
+		detail["params"] = args.Params
+	}
+	return AuditEntry{EntityType: "workflow", Entity: w.Name, Action: command.AuditName(), Actor: actor, Allowed: refused == nil, Detail: detail}
+}
+
+// LogWorkflow writes a line of the journal that belongs to a workflow and, when taskID is not 0, to one of its runs.
+// level is info, warning or error; more than 512 characters are cut.
+func LogWorkflow(ctx context.Context, tx pgx.Tx, workflowID, taskID int64, level, message string) error {
+	if runes := []rune(message); len(runes) > 512 {
+		message = string(runes[:511]) + "…"
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message, log_date)
+		VALUES ($1, NULLIF($2::bigint, 0), $3, $4, clock_timestamp())`, workflowID, taskID, level, message); err != nil {
+		return fmt.Errorf("log line of workflow %d: %w", workflowID, err)
+	}
+	return nil
+}
+
+// Notify rings a channel with an id when the transaction commits.
+func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, strconv.FormatInt(id, 10)); err != nil {
+		return fmt.Errorf("notify %s: %w", channel, err)
+	}
+	return nil
+}
+
+func isUniqueViolation(err error, constraint string) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505" && pg.ConstraintName == constraint
+}

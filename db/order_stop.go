@@ -1,0 +1,88 @@
+package db
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// stopNow is the unconditional stop: the workflow is finished and its run ended, although its function may still work
+// on a session that nothing it writes is believed from any more.
+func stopNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string) error {
+	// A workflow that was being edited or finished only loses its run.
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow
+		SET state = CASE WHEN state = 'being_edited' THEN state ELSE 'finished' END, failed = false,
+		    state_since = now(), state_by = $2, next_processing = NULL, paused_at = NULL, pause_reason = NULL,
+		    pause_until = NULL, pause_notice_count = 0, pause_last_notice_at = NULL, pause_warning = false
+		WHERE id = $1`, w.ID, login); err != nil {
+		return fmt.Errorf("stop now: %w", err)
+	}
+	if err := CancelDue(ctx, tx, w.ID); err != nil {
+		return err
+	}
+	// Orders that wait are void: they were given to a workflow that still worked.
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_job
+		SET applied_at = now(), outcome = 'void: stopped unconditionally'
+		WHERE workflow_id = $1 AND applied_at IS NULL`, w.ID); err != nil {
+		return fmt.Errorf("void the orders: %w", err)
+	}
+	if w.RunningTask == 0 {
+		return nil
+	}
+	return endTaskNow(ctx, tx, w, login)
+}
+
+// endTaskNow ends the running task in the tables and asks its engine to drop the session.
+func endTaskNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string) error {
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_task
+		SET status = 'stopped', completion_date = now(), cancel_requested = 'unconditional_stop', cancel_requested_at = now(),
+		    error_message = left('Stopped unconditionally by ' || $2, 512)
+		WHERE id = $1 AND status = 'running'`, w.RunningTask, login); err != nil {
+		return fmt.Errorf("end the task: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_task_step
+		SET status = 'stopped', end_date = now()
+		WHERE task_id = $1 AND status = 'running'`, w.RunningTask); err != nil {
+		return fmt.Errorf("end its step: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_event
+		SET status = 'processed'
+		WHERE workflow_id = $1 AND status = 'processing'`, w.ID); err != nil {
+		return fmt.Errorf("end its event: %w", err)
+	}
+	return Notify(ctx, tx, ChannelStop, w.RunningTask)
+}
+
+// CancelDue takes back all that is due for a workflow and was not begun, with the reason that it was stopped.
+func CancelDue(ctx context.Context, tx pgx.Tx, workflowID int64) error {
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_event
+		SET status = 'cancelled', reason = 'stopped'
+		WHERE workflow_id = $1 AND status = 'pending'`, workflowID); err != nil {
+		return fmt.Errorf("take back what is due: %w", err)
+	}
+	return nil
+}
+
+// killSession acts on whoever still holds the workflow's lock as WdbcKillSessionPolicy says: 0 nothing, 1 cancel its
+// statement, 2 end its session.
+func (d *DB) killSession(ctx context.Context, w orderedWorkflow) error {
+	function := map[string]string{"1": "pg_cancel_backend", "2": "pg_terminate_backend"}[w.KillPolicy]
+	if w.RunningTask == 0 || function == "" {
+		return nil
+	}
+	if _, err := d.Pool.Exec(ctx, `
+		SELECT `+function+`(l.pid)
+		FROM pg_locks l
+		WHERE l.locktype = 'advisory' AND l.classid = $1 AND l.objid = $2::bigint::oid AND l.objsubid = 2 AND l.granted
+		  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`, LockWorkflow, w.ID); err != nil {
+		return fmt.Errorf("reach the session of workflow %d: %w", w.ID, err)
+	}
+	return nil
+}

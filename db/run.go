@@ -1,0 +1,185 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// CountCap is where lists stop counting: more are shown as "10,000+".
+const CountCap = 10000
+
+// RunRow is a run as lists show it.
+type RunRow struct {
+	ID, WorkflowID, EventID            int64
+	Workflow, Label, Package           string
+	Mode, Trigger, Status              string
+	Node, StartedBy                    string
+	Due                                *time.Time
+	Start                              time.Time
+	End                                *time.Time
+	RowsRead, RowsChanged              int64
+	Inserted, Updated, Deleted         int64
+	Warnings                           int
+	ErrorStep, ErrorCode, ErrorMessage string
+	StepsDone, Steps                   int // completed or kept, and begun at all
+	Step                               string
+	CancelRequested                    string
+	Resumes                            int64 // the failed run that this one goes on with; 0: none
+}
+
+// Duration is how long the run took, or has taken until now.
+func (r RunRow) Duration(now time.Time) time.Duration {
+	if r.End != nil {
+		now = *r.End
+	}
+	return now.Sub(r.Start)
+}
+
+// RunFilter narrows the list of runs; empty fields narrow nothing.
+type RunFilter struct {
+	WorkflowID            int64
+	Package               string
+	Status, Mode, Trigger string
+	From, To              time.Time // the run's begin
+	// The list goes on below, or above, the run that began then and has this id.
+	Before, After *RunCursor
+	Limit         int
+}
+
+// RunCursor is a place in the list of runs, newest first.
+type RunCursor struct {
+	Start time.Time
+	ID    int64
+}
+
+// Cursor is the place of the run in the list.
+func (r RunRow) Cursor() RunCursor { return RunCursor{Start: r.Start, ID: r.ID} }
+
+// where is the filter's condition over a task t and its workflow w.
+const runWhere = `
+	(@workflow = 0 OR t.workflow_id = @workflow)
+	AND (@package = '' OR w.package = @package)
+	AND (@status = '' OR t.status = @status)
+	AND (@mode = '' OR t.mode = @mode)
+	AND (@trigger = '' OR t.trigger = @trigger)
+	AND (@from::timestamptz IS NULL OR t.start_date >= @from)
+	AND (@to::timestamptz IS NULL OR t.start_date < @to)`
+
+func (f RunFilter) args() pgx.StrictNamedArgs {
+	return pgx.StrictNamedArgs{"workflow": f.WorkflowID, "package": f.Package, "status": f.Status, "mode": f.Mode,
+		"trigger": f.Trigger, "from": orNull(f.From), "to": orNull(f.To)}
+}
+
+// runColumns reads a task t with its workflow w, its steps and its effects.
+const runColumns = `
+	t.id, t.workflow_id, COALESCE(t.event_id, 0), w.internal_name, w.label, COALESCE(w.package, ''), t.mode, t.trigger, t.status,
+	t.node, COALESCE(t.started_by, ''), t.due_at, t.start_date, t.completion_date, t.rows_read, t.rows_changed,
+	COALESCE(effect.inserted, 0), COALESCE(effect.updated, 0), COALESCE(effect.deleted, 0), t.warnings,
+	COALESCE(t.error_step, ''), COALESCE(t.error_code, ''), COALESCE(t.error_message, ''),
+	step.done, step.begun, COALESCE(step.newest, ''), COALESCE(t.cancel_requested, ''), COALESCE(t.resumes_task_id, 0)`
+
+const runJoins = `
+	JOIN xtk.workflow w ON w.id = t.workflow_id
+	LEFT JOIN LATERAL (
+		SELECT sum(e.inserted)::bigint AS inserted, sum(e.updated)::bigint AS updated, sum(e.deleted)::bigint AS deleted
+		FROM xtk.workflow_task_effect e
+		WHERE e.task_id = t.id) effect ON true
+	CROSS JOIN LATERAL (
+		SELECT count(*) FILTER (WHERE s.status IN ('completed', 'kept')) AS done, count(*) AS begun,
+		       (array_agg(s.step_key ORDER BY s.step_order DESC))[1] AS newest
+		FROM xtk.workflow_task_step s
+		WHERE s.task_id = t.id) step`
+
+func (r *RunRow) fields() []any {
+	return []any{&r.ID, &r.WorkflowID, &r.EventID, &r.Workflow, &r.Label, &r.Package, &r.Mode, &r.Trigger, &r.Status,
+		&r.Node, &r.StartedBy, &r.Due, &r.Start, &r.End, &r.RowsRead, &r.RowsChanged,
+		&r.Inserted, &r.Updated, &r.Deleted, &r.Warnings, &r.ErrorStep, &r.ErrorCode, &r.ErrorMessage,
+		&r.StepsDone, &r.Steps, &r.Step, &r.CancelRequested, &r.Resumes}
+}
+
+func scanRun(row pgx.CollectableRow) (RunRow, error) {
+	var r RunRow
+	err := row.Scan(r.fields()...)
+	return r, err
+}
+
+// Runs lists runs, newest first, and says whether there are more beyond the page in the direction asked for. Steps and
+// effects are read for the page's rows only.
+func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
+	args := f.args()
+	order, beyond, cursor := "DESC", "<", f.Before
+	if f.After != nil {
+		order, beyond, cursor = "ASC", ">", f.After
+	}
+	if cursor == nil {
+		cursor = &RunCursor{Start: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	}
+	args["start"], args["id"], args["limit"] = cursor.Start, cursor.ID, f.Limit+1
+	rows, err := d.Pool.Query(ctx, `
+		WITH page AS (
+			SELECT t.id
+			FROM xtk.workflow_task t
+			JOIN xtk.workflow w ON w.id = t.workflow_id
+			WHERE `+runWhere+`
+			  AND (t.start_date, t.id) `+beyond+` (@start, @id)
+			ORDER BY t.start_date `+order+`, t.id `+order+`
+			LIMIT @limit)
+		SELECT `+runColumns+`
+		FROM page
+		JOIN xtk.workflow_task t ON t.id = page.id
+		`+runJoins+`
+		ORDER BY t.start_date DESC, t.id DESC`, args)
+	if err != nil {
+		return nil, false, fmt.Errorf("runs: %w", err)
+	}
+	page, err := pgx.CollectRows(rows, scanRun)
+	if err != nil {
+		return nil, false, fmt.Errorf("runs: %w", err)
+	}
+	if len(page) <= f.Limit {
+		return page, false, nil
+	}
+	if f.After != nil {
+		return page[1:], true, nil
+	}
+	return page[:f.Limit], true, nil
+}
+
+// CountRuns counts the runs of a filter up to CountCap + 1, whatever its cursor.
+func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
+	args := f.args()
+	args["cap"] = CountCap + 1
+	var count int
+	err := d.Pool.QueryRow(ctx, `
+		SELECT count(*)
+		FROM (SELECT
+		      FROM xtk.workflow_task t
+		      JOIN xtk.workflow w ON w.id = t.workflow_id
+		      WHERE `+runWhere+`
+		      LIMIT @cap) AS found`, args).Scan(&count)
+	if err != nil {
+		return 0, fmt.Errorf("count the runs: %w", err)
+	}
+	return count, nil
+}
+
+// RunRow reads one run as lists show it; ErrNotFound when there is none.
+func (d *DB) RunRow(ctx context.Context, id int64) (RunRow, error) {
+	var r RunRow
+	err := d.Pool.QueryRow(ctx, `
+		SELECT `+runColumns+`
+		FROM xtk.workflow_task t
+		`+runJoins+`
+		WHERE t.id = $1`, id).Scan(r.fields()...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, fmt.Errorf("run %d: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return r, fmt.Errorf("run %d: %w", id, err)
+	}
+	return r, nil
+}

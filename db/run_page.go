@@ -1,0 +1,172 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Run is one run with all that its page shows but the log.
+type Run struct {
+	RunRow
+	Build          string
+	BackendPID     int
+	CutOff         time.Time
+	Args, Options  map[string]string
+	ErrorDetail    string
+	CancelAt       *time.Time
+	Losses         int // processes lost while they ran the same event
+	State          string
+	Failed         bool
+	Severity       string
+	StepList       []RunStep
+	Effects        []RunEffect
+	Usual          Usual
+	Next, Previous int64    // the same workflow's neighbours in time; 0: none
+	OptionsChanged []string // options whose value differs from the last completed run's
+}
+
+// Usual is what comparable runs took: the last thirty of the workflow that completed in the same mode.
+type Usual struct {
+	P10, P50, P90 time.Duration
+	Runs          int
+}
+
+// RunStep is one step of a run. Status is running, completed, failed, stopped, interrupted or kept; empty for a step
+// that comparable runs have and this one has not begun.
+type RunStep struct {
+	Order                             int
+	Key, Label, Status, Message, Unit string
+	Start, End                        *time.Time
+	RowsRead, RowsChanged             int64
+	Done                              int64
+	Total                             *int64 // nil: unknown
+	Batches                           int
+	Detail                            []byte // JSON: the facts of a simulation's plan
+	Usual                             Usual
+}
+
+// RunEffect is what one step of a run did to one table, or in a simulation would do.
+type RunEffect struct {
+	Step                       int
+	Table                      string
+	Inserted, Updated, Deleted int64
+	Dropped                    int
+	Estimated                  bool
+}
+
+// Run reads one run; ErrNotFound when there is none of this id.
+func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
+	var r Run
+	var p10, p50, p90 float64
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		SELECT `+runColumns+`, t.build, t.backend_pid, t.cut_off, t.args, t.options, COALESCE(t.error_detail, ''),
+		       t.cancel_requested_at, COALESCE(e.losses, 0), w.state, w.failed, w.severity,
+		       COALESCE(usual.p10, 0), COALESCE(usual.p50, 0), COALESCE(usual.p90, 0), COALESCE(usual.runs, 0),
+		       COALESCE((SELECT n.id FROM xtk.workflow_task n
+		                 WHERE n.workflow_id = t.workflow_id AND (n.start_date, n.id) > (t.start_date, t.id)
+		                 ORDER BY n.start_date, n.id LIMIT 1), 0),
+		       COALESCE((SELECT n.id FROM xtk.workflow_task n
+		                 WHERE n.workflow_id = t.workflow_id AND (n.start_date, n.id) < (t.start_date, t.id)
+		                 ORDER BY n.start_date DESC, n.id DESC LIMIT 1), 0),
+		       ARRAY(SELECT o.key FROM jsonb_each(t.options) o
+		             WHERE usual.options IS NOT NULL AND o.value IS DISTINCT FROM usual.options -> o.key
+		             ORDER BY 1)
+		FROM xtk.workflow_task t
+		`+runJoins+`
+		LEFT JOIN xtk.workflow_event e ON e.id = t.event_id
+		LEFT JOIN LATERAL (
+			SELECT count(*) AS runs,
+			       percentile_cont(0.1) WITHIN GROUP (ORDER BY c.seconds) AS p10,
+			       percentile_cont(0.5) WITHIN GROUP (ORDER BY c.seconds) AS p50,
+			       percentile_cont(0.9) WITHIN GROUP (ORDER BY c.seconds) AS p90,
+			       (array_agg(c.options ORDER BY c.start_date DESC))[1] AS options
+			FROM (SELECT p.start_date, p.options, extract(epoch FROM p.completion_date - p.start_date) AS seconds
+			      FROM xtk.workflow_task p
+			      WHERE p.workflow_id = t.workflow_id AND p.mode = t.mode AND p.status = 'completed' AND p.id < t.id
+			      ORDER BY p.start_date DESC, p.id DESC
+			      LIMIT 30) c) usual ON true
+		WHERE t.id = $1`, id).QueryRow(func(row pgx.Row) error {
+		return row.Scan(append(r.fields(), &r.Build, &r.BackendPID, &r.CutOff, &r.Args, &r.Options, &r.ErrorDetail,
+			&r.CancelAt, &r.Losses, &r.State, &r.Failed, &r.Severity,
+			&p10, &p50, &p90, &r.Usual.Runs, &r.Next, &r.Previous, &r.OptionsChanged)...)
+	})
+	queueSteps(batch, id, &r.StepList)
+	queueEffects(batch, id, &r.Effects)
+	err := d.Pool.SendBatch(ctx, batch).Close()
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r, fmt.Errorf("run %d: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return r, fmt.Errorf("run %d: %w", id, err)
+	}
+	r.Usual.P10, r.Usual.P50, r.Usual.P90 = seconds(p10), seconds(p50), seconds(p90)
+	return r, nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// queueSteps reads the steps begun, and after them those that the newest comparable run had and this one lacks, each
+// with its usual durations.
+func queueSteps(batch *pgx.Batch, id int64, into *[]RunStep) {
+	batch.Queue(`
+		WITH run AS (
+			SELECT id, workflow_id, mode, status FROM xtk.workflow_task WHERE id = $1
+		), comparable AS (
+			SELECT p.id
+			FROM run
+			CROSS JOIN LATERAL (
+				SELECT t.id, t.start_date
+				FROM xtk.workflow_task t
+				WHERE t.workflow_id = run.workflow_id AND t.mode = run.mode AND t.status = 'completed' AND t.id < run.id
+				ORDER BY t.start_date DESC, t.id DESC
+				LIMIT 30) p
+		), usual AS (
+			SELECT s.step_key, count(*) AS runs, max(s.step_order) AS step_order, max(s.label) AS label,
+			       bool_or(s.task_id = (SELECT max(id) FROM comparable)) AS recent,
+			       percentile_cont(ARRAY[0.1, 0.5, 0.9])
+			           WITHIN GROUP (ORDER BY extract(epoch FROM s.end_date - s.start_date)::float8) AS seconds
+			FROM xtk.workflow_task_step s
+			JOIN comparable c ON c.id = s.task_id
+			WHERE s.status = 'completed'
+			GROUP BY s.step_key
+		)
+		SELECT COALESCE(s.step_order, u.step_order), COALESCE(s.step_key, u.step_key), COALESCE(s.label, u.label),
+		       COALESCE(s.status, ''), COALESCE(s.message, ''), COALESCE(s.progress_unit, ''), s.start_date, s.end_date,
+		       COALESCE(s.rows_read, 0), COALESCE(s.rows_changed, 0), COALESCE(s.progress_done, 0), s.progress_total,
+		       COALESCE(s.batches, 0), COALESCE(s.detail, '{}'), u.seconds, COALESCE(u.runs, 0)
+		FROM (SELECT * FROM xtk.workflow_task_step WHERE task_id = $1) s
+		FULL JOIN usual u ON u.step_key = s.step_key
+		WHERE s.id IS NOT NULL OR u.recent AND (SELECT status FROM run) <> 'completed'
+		ORDER BY 1, 2`, id).Query(func(rows pgx.Rows) error {
+		steps, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (RunStep, error) {
+			var s RunStep
+			var usual []float64
+			err := row.Scan(&s.Order, &s.Key, &s.Label, &s.Status, &s.Message, &s.Unit, &s.Start, &s.End,
+				&s.RowsRead, &s.RowsChanged, &s.Done, &s.Total, &s.Batches, &s.Detail, &usual, &s.Usual.Runs)
+			if len(usual) == 3 {
+				s.Usual.P10, s.Usual.P50, s.Usual.P90 = seconds(usual[0]), seconds(usual[1]), seconds(usual[2])
+			}
+			return s, err
+		})
+		*into = steps
+		return err
+	})
+}
+
+// queueEffects reads the ledger by step and table.
+func queueEffects(batch *pgx.Batch, id int64, into *[]RunEffect) {
+	batch.Queue(`
+		SELECT step_order, table_name, inserted, updated, deleted, dropped, estimated
+		FROM xtk.workflow_task_effect
+		WHERE task_id = $1
+		ORDER BY step_order, deleted + updated + inserted DESC, table_name`, id).Query(func(rows pgx.Rows) error {
+		effects, err := pgx.CollectRows(rows, pgx.RowToStructByPos[RunEffect])
+		*into = effects
+		return err
+	})
+}
