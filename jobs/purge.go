@@ -1,0 +1,337 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	defaultBatch = 5000
+	countLimit   = "5s" // for the count that only serves the progress
+	slowBatch    = 2 * time.Second
+	slowPause    = 10 * time.Millisecond
+)
+
+// Purge names rows to delete: those of Table for which Where holds, Batch rows a transaction, with
+// rows locked by others left for the next run.
+type Purge struct {
+	Table string // schema-qualified
+	Key   string // unique column that orders the batches; empty: id
+	Where string // predicate over the table, written with the alias t ("t.last_modified < $1")
+	Args  []any
+	Batch int    // rows a transaction; 0: 5,000
+	Age   string // date column (of t) that the rule looks at, for the plan of a simulation; empty: none
+	// Partitioned tables: a partition of which no row survives Where is dropped whole, its rows counted into the ledger first.
+	Partitions bool
+}
+
+// Purge deletes the rows of a table that match one predicate, oldest ids first, in batches. The same
+// predicate counts them before (for progress and for the plan of a simulation) and deletes them.
+// It returns the rows deleted, those of dropped partitions included, those removed by a cascade not.
+func (r *Run) Purge(ctx context.Context, effect string, p Purge) (int64, error) {
+	w := &purge{Run: r, Purge: p, effect: effect}
+	done, err := w.run(ctx)
+	if err != nil {
+		return done, fmt.Errorf("%s: %w", effect, err)
+	}
+	return done, nil
+}
+
+// purge is one Purge at work.
+type purge struct {
+	*Run
+	Purge
+	effect  string
+	name    pgx.Identifier // of the table
+	keyType string
+	leaves  []leaf  // the tables that hold the rows: the partitions, or the table itself
+	total   *int64  // rows that match, nil when counting took too long
+	top     *string // the largest key that matched when the purge began
+	facts   ruleFacts
+	b       *batches
+}
+
+// leaf is a table with rows of its own.
+type leaf struct {
+	name      pgx.Identifier
+	partition bool
+	over      bool // a partition whose range has ended before the run's cut-off
+}
+
+func (w *purge) run(ctx context.Context) (int64, error) {
+	if err := w.describe(ctx); err != nil {
+		return 0, err
+	}
+	if err := w.count(ctx); err != nil {
+		return 0, err
+	}
+	defer w.tell()
+	if w.total != nil && *w.total == 0 {
+		return 0, nil
+	}
+	if done, skipped, err := w.tooLarge(ctx); skipped || err != nil {
+		return done, err
+	}
+	total := int64(-1)
+	if w.total != nil {
+		total = *w.total
+	}
+	w.b = w.batches(w.Table, total)
+	defer w.b.finish()
+	for _, part := range w.leaves {
+		dropped, err := w.dropWhole(ctx, part)
+		if err == nil && !dropped {
+			err = w.empty(ctx, part)
+		}
+		if err != nil {
+			return w.b.done, err
+		}
+	}
+	return w.b.done, w.left(ctx)
+}
+
+// describe finds the key's type and the tables that hold the rows.
+func (w *purge) describe(ctx context.Context) error {
+	if w.Key == "" {
+		w.Key = "id"
+	}
+	if w.Batch <= 0 {
+		w.Batch = defaultBatch
+	}
+	w.name = pgx.Identifier(strings.Split(w.Table, "."))
+	w.facts = ruleFacts{Effect: w.effect, Table: w.Table}
+	err := w.Query(ctx, func(row pgx.Rows) error { return row.Scan(&w.keyType) }, `
+		SELECT format_type(a.atttypid, a.atttypmod)
+		FROM pg_attribute a
+		WHERE a.attrelid = $1::text::regclass
+		  AND a.attname = $2
+		  AND NOT a.attisdropped`, w.name.Sanitize(), w.Key)
+	if err != nil {
+		return err
+	}
+	if w.keyType == "" {
+		return fmt.Errorf("%s has no column %s", w.Table, w.Key)
+	}
+	// Partitions oldest first, by their bounds as text: all are months of one column.
+	err = w.Query(ctx, func(row pgx.Rows) error {
+		var schema, table string
+		var part leaf
+		err := row.Scan(&schema, &table, &part.partition, &part.over)
+		part.name = pgx.Identifier{schema, table}
+		w.leaves = append(w.leaves, part)
+		return err
+	}, `
+		SELECT n.nspname, c.relname, c.relispartition,
+		       coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM $$TO \('([^']*)'\)$$)::timestamptz <= $2, false)
+		FROM pg_partition_tree($1::text::regclass) tree
+		JOIN pg_class c ON c.oid = tree.relid
+		JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE tree.isleaf
+		ORDER BY pg_get_expr(c.relpartbound, c.oid), c.relname`, w.name.Sanitize(), w.Now())
+	if len(w.leaves) == 0 {
+		w.leaves = []leaf{{name: w.name}}
+	}
+	return err
+}
+
+// count counts the rows that match and finds the last of their keys, within 5 s in a real run: without a total the
+// progress has no end, and the batches go to the last key of the table. A simulation is there to count, so it takes its time.
+func (w *purge) count(ctx context.Context) error {
+	begin := time.Now()
+	err := w.counting(ctx, w.lastKey("max(t."+w.key()+")::text"), w.Where, true)
+	if sqlState(err) == queryCanceled && ctx.Err() == nil {
+		w.Log("%s: counting took more than %s, going on without a total", w.Table, countLimit)
+		return w.counting(ctx, w.lastKey("max(t."+w.key()+")::text"), "", false)
+	}
+	if err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	if *w.total > 0 {
+		w.Log("%s: %s counted (%s), batches of %s", w.Table, counted(*w.total, "row"), duration(time.Since(begin)), number(int64(w.Batch)))
+	}
+	return nil
+}
+
+func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
+
+// lastKey is an expression for the last key; types without a maximum go without a bound.
+func (w *purge) lastKey(expression string) string {
+	if w.keyType == "uuid" || w.keyType == "bytea" || w.keyType == "boolean" {
+		return "NULL::text"
+	}
+	return expression
+}
+
+func (w *purge) counting(ctx context.Context, last, where string, total bool) error {
+	sql := "SELECT " + last + " FROM " + w.name.Sanitize() + " t"
+	found := []any{&w.top}
+	var args []any
+	if total {
+		age := "NULL"
+		if w.Age != "" {
+			age = "t." + pgx.Identifier{w.Age}.Sanitize()
+		}
+		sql = "SELECT " + last + ", count(*), min(" + age + "::timestamptz), max(" + age + "::timestamptz)" +
+			" FROM " + w.name.Sanitize() + " t WHERE " + where
+		found = append(found, &w.total, &w.facts.Oldest, &w.facts.Newest)
+		args = w.Args
+	}
+	return w.within(ctx, func(tx pgx.Tx) error {
+		if total && !w.Simulated() {
+			if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '"+countLimit+"'"); err != nil {
+				return err
+			}
+		}
+		return tx.QueryRow(ctx, sql, args...).Scan(found...)
+	})
+}
+
+// within reads in a transaction of its own: nothing goes to the ledger, nothing stays set.
+func (r *Run) within(ctx context.Context, fn func(pgx.Tx) error) error {
+	release, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	within, err := r.begin(ctx)
+	if err != nil {
+		return r.asked(ctx, err)
+	}
+	defer func() {
+		end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		defer done()
+		_ = within.Rollback(end)
+	}()
+	return r.asked(ctx, fn(within))
+}
+
+// empty deletes what matches in one table, batch by batch.
+func (w *purge) empty(ctx context.Context, part leaf) error {
+	var last *string
+	for {
+		begin := time.Now()
+		deleted, seen, next, err := w.batch(ctx, part, last)
+		if w.blocked(err) {
+			w.Warn("%s: rows locked by another session, not rehearsed further", w.Table)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		last = next
+		if deleted > 0 {
+			if err := w.b.add(ctx, deleted, time.Since(begin)); err != nil {
+				return err
+			}
+		}
+		if seen < int64(w.Batch) {
+			return nil
+		}
+	}
+}
+
+// batch deletes the next rows after a key. They are locked in the key's order, those locked by others passed over,
+// and deleted by their place, so that nothing is looked up twice and no batch begins again at the start of the table.
+func (w *purge) batch(ctx context.Context, part leaf, last *string) (deleted, seen int64, next *string, err error) {
+	sql, args := w.batchSQL(part, last)
+	err = w.change(ctx, func(t *transaction) error {
+		return t.QueryRow(ctx, sql, args...).Scan(&deleted, &seen, &next)
+	})
+	return deleted, seen, next, err
+}
+
+func (w *purge) batchSQL(part leaf, last *string) (string, []any) {
+	args := append([]any{}, w.Args...)
+	bound := ""
+	for _, b := range []struct {
+		sign string
+		key  *string
+	}{{">", last}, {"<=", w.top}} {
+		if b.key != nil {
+			args = append(args, *b.key)
+			bound += fmt.Sprintf("\n\t\t\t  AND t.%s %s $%d::text::%s", w.key(), b.sign, len(args), w.keyType)
+		}
+	}
+	args = append(args, w.Batch)
+	return fmt.Sprintf(`
+		WITH picked AS MATERIALIZED (
+			SELECT t.ctid AS place, t.%[1]s AS key
+			FROM %[2]s t
+			WHERE (%[3]s)%[4]s
+			ORDER BY t.%[1]s
+			LIMIT $%[5]d
+			FOR UPDATE OF t SKIP LOCKED
+		), gone AS (
+			DELETE FROM %[2]s
+			WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
+			RETURNING 1
+		)
+		SELECT (SELECT count(*) FROM gone),
+		       (SELECT count(*) FROM picked),
+		       (SELECT key::text FROM picked ORDER BY key DESC LIMIT 1)`,
+		w.key(), part.name.Sanitize(), w.Where, bound, len(args)), args
+}
+
+// left tells what was counted and not deleted: rows that others hold, or that have changed since.
+func (w *purge) left(ctx context.Context) error {
+	if w.total == nil || w.b.done >= *w.total {
+		return nil
+	}
+	counted0 := *w.total
+	err := w.counting(ctx, "NULL::text", w.Where, true)
+	remaining := w.total
+	w.total = &counted0
+	if sqlState(err) == queryCanceled && ctx.Err() == nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("count what is left: %w", err)
+	}
+	if w.facts.Locked = *remaining; *remaining > 0 {
+		w.Warn("%s: %s locked by another session, left for the next run", w.Table, counted(*remaining, "row"))
+	}
+	return nil
+}
+
+// tell keeps the facts of the rule with the step.
+func (w *purge) tell() {
+	w.facts.Rows = w.total
+	w.journal.edit(func(s *step) { s.rules = append(s.rules, w.facts) })
+}
+
+// Rows that a rehearsal deletes at most by one rule, when the option is not set.
+const defaultRowLimit = 5_000_000
+
+// tooLarge spares a simulation a rule above XtkSimulation_RowLimit: its rows are taken from the count, an upper
+// bound marked as estimated, since earlier rules may take some of them.
+func (w *purge) tooLarge(ctx context.Context) (rows int64, skipped bool, err error) {
+	if !w.Simulated() {
+		return 0, false, nil
+	}
+	limit, err := w.rowLimit(ctx)
+	if err != nil || *w.total <= limit {
+		return 0, false, err
+	}
+	w.facts.Estimated = true
+	w.journal.changed([]change{{table: w.Table, deleted: *w.total, estimated: true}})
+	w.Log("would: %s: %s, counted and not rehearsed (more than %s)", w.effect, counted(*w.total, "row"), number(limit))
+	return *w.total, true, nil
+}
+
+// rowLimit is the option XtkSimulation_RowLimit.
+func (r *Run) rowLimit(ctx context.Context) (int64, error) {
+	value, ok, err := r.Option(ctx, "XtkSimulation_RowLimit")
+	if err != nil || !ok {
+		return defaultRowLimit, err
+	}
+	var limit int64
+	if _, err := fmt.Sscan(value, &limit); err != nil || limit <= 0 {
+		r.Warn("XtkSimulation_RowLimit is %q, not a number above 0: %s taken", value, number(defaultRowLimit))
+		return defaultRowLimit, nil
+	}
+	return limit, nil
+}

@@ -1,0 +1,61 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// task is what the row of a run says when it begins.
+type task struct {
+	id, workflowID int64
+	name           string
+	simulated      bool
+	logSQL         bool
+	cutOff         time.Time
+	resumes        *int64
+	args           map[string]string
+	// kept holds the steps that the failed run being resumed had completed, with what they told.
+	kept map[string]string
+}
+
+// readTask reads the row of a task that is running, and how far the database's clock is ahead of ours.
+func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset time.Duration, err error) {
+	t = task{id: id, kept: map[string]string{}}
+	var now time.Time
+	args := map[string]any{}
+	err = session.QueryRow(ctx, `
+		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp()
+		FROM xtk.workflow_task t
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		WHERE t.id = $1
+		  AND t.status = 'running'`, id).
+		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now)
+	if err != nil {
+		return t, 0, fmt.Errorf("read task %d: %w", id, err)
+	}
+	t.args = make(map[string]string, len(args))
+	for name, value := range args {
+		t.args[name] = fmt.Sprint(value)
+	}
+	if t.resumes != nil {
+		err = each(ctx, session, func(row pgx.Rows) error {
+			var key, message string
+			if err := row.Scan(&key, &message); err != nil {
+				return err
+			}
+			t.kept[key] = message
+			return nil
+		}, `
+			SELECT step_key, coalesce(message, '')
+			FROM xtk.workflow_task_step
+			WHERE task_id = $1
+			  AND status IN ('completed', 'kept')`, *t.resumes)
+	}
+	if err != nil {
+		return t, 0, fmt.Errorf("read the steps kept from run %d: %w", *t.resumes, err)
+	}
+	return t, time.Until(now), nil
+}

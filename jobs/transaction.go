@@ -1,0 +1,209 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// closing is how long the end of a transaction or of a run may take after everything else was cancelled.
+const closing = 20 * time.Second
+
+// transaction is what the function of Tx works with: PostgreSQL's transaction, and the counts that it began with.
+type transaction struct {
+	pgx.Tx
+	before tallies
+	// known is what PostgreSQL's counts do not show: the rows of a dropped partition, an estimate.
+	known []change
+	// marks are the counts at the open savepoints, the innermost last.
+	marks []tallies
+}
+
+// Commit is refused: the Run commits, together with the ledger.
+func (t *transaction) Commit(context.Context) error {
+	return errors.New("the Run commits its transactions")
+}
+
+// Rollback is refused: a function that returns an error is rolled back.
+func (t *transaction) Rollback(context.Context) error {
+	return errors.New("the Run rolls back when an error is returned")
+}
+
+// Begin opens a savepoint. What is rolled back to it leaves the ledger.
+func (t *transaction) Begin(ctx context.Context) (pgx.Tx, error) { return t.savepoint(ctx, t.Tx) }
+
+func (t *transaction) savepoint(ctx context.Context, within pgx.Tx) (pgx.Tx, error) {
+	mark, err := snapshot(ctx, within)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := within.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.marks = append(t.marks, mark)
+	return &savepoint{Tx: inner, of: t, depth: len(t.marks)}, nil
+}
+
+// savepoint is a part of a transaction that can be taken back.
+type savepoint struct {
+	pgx.Tx
+	of     *transaction
+	depth  int
+	closed bool
+}
+
+func (s *savepoint) Begin(ctx context.Context) (pgx.Tx, error) { return s.of.savepoint(ctx, s.Tx) }
+
+func (s *savepoint) Commit(ctx context.Context) error {
+	err := s.Tx.Commit(ctx)
+	if err == nil && !s.closed {
+		s.closed = true
+		s.of.marks = s.of.marks[:s.depth-1]
+	}
+	return err
+}
+
+// Rollback takes the part back. PostgreSQL keeps the attempts in its counts, so they are added to what the
+// transaction, and each savepoint around this one, began with.
+func (s *savepoint) Rollback(ctx context.Context) error {
+	if err := s.Tx.Rollback(ctx); err != nil || s.closed {
+		return err
+	}
+	s.closed = true
+	after, err := snapshot(ctx, s.of.Tx)
+	if err != nil {
+		return err
+	}
+	mark := s.of.marks[s.depth-1]
+	s.of.marks = s.of.marks[:s.depth-1]
+	lost := tallies{}
+	lost.add(after, mark)
+	for _, mark := range s.of.marks {
+		mark.add(lost, nil)
+	}
+	s.of.before.add(lost, nil)
+	return nil
+}
+
+// Tx runs fn in one transaction; what it changed goes to the ledger when it commits. Serialization failures, deadlocks
+// and lock timeouts are repeated (3 more attempts, after 1, 4 and 16 seconds), so fn may be called more than once.
+// In a simulation it is a savepoint of the transaction that is rolled back.
+func (r *Run) Tx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return r.change(ctx, func(t *transaction) error { return fn(t) })
+}
+
+// change is Tx for the Run's own statements.
+func (r *Run) change(ctx context.Context, fn func(*transaction) error) error {
+	return r.repeat(ctx, func() error {
+		changes, err := r.attempt(ctx, fn)
+		if err == nil {
+			r.journal.changed(changes)
+		}
+		return err
+	})
+}
+
+// attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known.
+func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]change, error) {
+	release, err := r.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	within, err := r.begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	t := &transaction{Tx: within}
+	committed := false
+	defer func() {
+		r.tx = nil
+		if !committed {
+			end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+			defer done()
+			_ = within.Rollback(end)
+		}
+	}()
+	if t.before, err = snapshot(ctx, within); err != nil {
+		return nil, err
+	}
+	r.tx = t
+	if err := fn(t); err != nil {
+		return nil, err
+	}
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer done()
+	changes, err := t.settle(end, r.task.id, r.journal.step(), !r.Simulated())
+	if err != nil {
+		return nil, err
+	}
+	if err := within.Commit(end); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return changes, nil
+}
+
+func (r *Run) begin(ctx context.Context) (pgx.Tx, error) {
+	if r.rehearsal != nil {
+		return r.rehearsal.Begin(ctx)
+	}
+	return r.session.Begin(ctx)
+}
+
+// Exec is a Tx of one statement, logged with its count when it changed anything. Like Tx it is repeated when
+// a lock or another transaction stood in its way.
+func (r *Run) Exec(ctx context.Context, effect, sql string, args ...any) (int64, error) {
+	r.sql(sql)
+	rows, err := r.exec(ctx, effect, sql, args...)
+	if rows > 0 {
+		r.Log("%s%s: %s", r.would(), effect, counted(rows, "row"))
+	}
+	return rows, err
+}
+
+func (r *Run) exec(ctx context.Context, effect, sql string, args ...any) (rows int64, err error) {
+	err = r.change(ctx, func(t *transaction) error {
+		tag, err := t.Exec(ctx, sql, args...)
+		rows = tag.RowsAffected()
+		return err
+	})
+	if err != nil {
+		rows = 0
+	}
+	if r.blocked(err) {
+		r.Warn("%s: rows locked by another session, not rehearsed", effect)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", effect, err)
+	}
+	return rows, nil
+}
+
+// blocked reports a statement of a simulation that met a lock: real work goes first, the rehearsal goes on.
+func (r *Run) blocked(err error) bool { return r.Simulated() && sqlState(err) == lockNotAvailable }
+
+// Batches repeats one statement, each in a transaction of its own, until it changes nothing; a checkpoint, the
+// progress and, after a batch of more than 2 s, a pause of 10 ms lie between. It returns the rows changed in all.
+// The rows that the statement changes must no longer match it afterwards.
+func (r *Run) Batches(ctx context.Context, effect, sql string, args ...any) (int64, error) {
+	r.sql(sql)
+	b := r.batches(effect, -1)
+	for {
+		begin := time.Now()
+		rows, err := r.exec(ctx, effect, sql, args...)
+		if err != nil || rows == 0 {
+			b.finish()
+			return b.done, err
+		}
+		if err := b.add(ctx, rows, time.Since(begin)); err != nil {
+			b.finish()
+			return b.done, err
+		}
+	}
+}
