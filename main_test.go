@@ -297,9 +297,23 @@ func checkFunction(t *testing.T, set *token.FileSet, file string, f *ast.FuncDec
 	if rest, found := strings.CutPrefix(f.Name.Name, "Get"); found && rest != "" && strings.ToUpper(rest[:1]) == rest[:1] {
 		t.Errorf("%s: want a name without Get", name)
 	}
-	if f.Name.IsExported() && f.Doc == nil && f.Name.Name != "Error" && f.Name.Name != "Unwrap" && !strings.HasSuffix(file, "_test.go") {
+	if f.Doc == nil && isPublic(f) && !strings.HasSuffix(file, "_test.go") {
 		t.Errorf("%s: want a comment that says what it promises", name)
 	}
+}
+
+// isPublic reports whether others can call the function and would wonder what it promises; what an error is called by needs no words.
+func isPublic(f *ast.FuncDecl) bool {
+	if f.Recv != nil {
+		receiver := f.Recv.List[0].Type
+		if star, ok := receiver.(*ast.StarExpr); ok {
+			receiver = star.X
+		}
+		if name, ok := receiver.(*ast.Ident); ok && !name.IsExported() {
+			return false
+		}
+	}
+	return f.Name.IsExported() && f.Name.Name != "Error" && f.Name.Name != "Unwrap"
 }
 
 // takesContextOrTest reports whether the first parameter is the context or the test, which do not count.
