@@ -60,6 +60,17 @@ func (p Page) Took(d time.Duration) string {
 	return p.T("unit.d", strconv.Itoa(int(whole.Hours())/24)) + p.gap() + p.T("unit.h", strconv.Itoa(int(whole.Hours())%24))
 }
 
+// Lasted writes how long something took without tenths, for rows that are compared at a glance.
+func (p Page) Lasted(d time.Duration) string {
+	if d < time.Second {
+		return p.Took(d)
+	}
+	if d < 10*time.Second {
+		return p.About(d.Round(time.Second))
+	}
+	return p.Took(d)
+}
+
 // About writes a span roughly, for "16 min ago" and "in 9 d": one unit, two between an hour and a day.
 func (p Page) About(d time.Duration) string {
 	d = max(d, 0)

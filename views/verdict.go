@@ -1,0 +1,171 @@
+package views
+
+import (
+	"strings"
+	"time"
+)
+
+// verdict is what happened, in two lines: the result in numbers first, then trouble, then what is left or what now.
+func (r Run) verdict() Rich {
+	var said []string
+	switch r.State {
+	case Running:
+		said = append(said, r.T("verdict.so_far", r.lead()), r.T("verdict.steps_done", r.count(Finished, Warned, Kept), len(r.Steps)), r.trouble(), r.left())
+	case Failed:
+		said = append(said, r.failure()...)
+	case Stopped:
+		said = append(said, r.T("verdict.stopped", r.count(Finished, Warned, Kept), len(r.Steps)), r.stays())
+	case Interrupted:
+		said = append(said, r.T("verdict.interrupted"), r.stays())
+	default:
+		said = append(said, r.T("verdict.ended", r.lead(), r.Took(r.took())), r.trouble(), r.compared())
+	}
+	var full []string
+	for _, sentence := range said {
+		if sentence != "" {
+			full = append(full, sentence)
+		}
+	}
+	return Rich(strings.Join(full, " "))
+}
+
+// lead is the largest of what the run did to the data: "**1,128,904 rows** deleted".
+func (r Run) lead() string {
+	deleted, updated, added := r.sums()
+	mode := "lead."
+	if r.Simulated {
+		mode = "lead.would_"
+	}
+	switch most := max(deleted, updated, added); {
+	case most == 0 && r.RowsChanged > 0:
+		return r.N(mode+"changed", r.RowsChanged)
+	case most == 0:
+		return r.T("lead.nothing")
+	case most == deleted:
+		return r.N(mode+"deleted", most)
+	case most == updated:
+		return r.N(mode+"updated", most)
+	default:
+		return r.N(mode+"added", most)
+	}
+}
+
+func (r Run) trouble() string {
+	if r.Warnings > 0 {
+		return r.N("verdict.warnings", int64(r.Warnings))
+	}
+	return r.T("verdict.no_trouble")
+}
+
+// stays says what a run that did not come to its end leaves.
+func (r Run) stays() string {
+	if deleted, updated, added := r.sums(); deleted+updated+added+r.RowsChanged == 0 {
+		return r.T("verdict.nothing_changed")
+	}
+	return r.T("verdict.stays", r.lead())
+}
+
+func (r Run) failure() []string {
+	what := ""
+	if r.Failure != nil {
+		what = strings.NewReplacer("**", "", "`", "").Replace(r.Failure.Message)
+	}
+	said := []string{r.T("verdict.failed", what)}
+	if at := r.failedStep(); at > 0 {
+		said[0] = r.T("verdict.failed_at", what, at, len(r.Steps))
+	}
+	said = append(said, r.stays())
+	if n := r.count(NotRun, ToCome); n > 0 {
+		said = append(said, r.N("verdict.not_run", n))
+	}
+	switch {
+	case r.WorkflowPaused && !r.Next.IsZero():
+		said = append(said, r.T("verdict.paused_skips", r.DayTime(r.Next)))
+	case r.WorkflowPaused:
+		said = append(said, r.T("verdict.paused"))
+	case !r.Next.IsZero():
+		said = append(said, r.T("verdict.next", r.DayTime(r.Next)))
+	}
+	return said
+}
+
+// remaining is how long the run will still take; 0 when nothing is known.
+func (r Run) remaining() time.Duration {
+	var left time.Duration
+	for _, step := range r.Steps {
+		switch step.State {
+		case ToCome:
+			left += step.Usual
+		case Running:
+			if share := step.share(); share > .02 {
+				left += time.Duration(float64(step.Took) * (1 - share) / share)
+			} else {
+				left += max(0, step.Usual-step.Took)
+			}
+		}
+	}
+	if left == 0 {
+		left = max(0, r.UsualTook-r.took())
+	}
+	return left
+}
+
+func (r Run) left() string {
+	left := r.remaining()
+	switch {
+	case left < time.Second:
+		return ""
+	case r.UsualTo == 0:
+		return r.T("verdict.left", r.About(left))
+	case r.took()+left > r.UsualTo+time.Minute:
+		return r.T("verdict.left_longer", r.About(left), r.About(r.took()+left-r.UsualTo))
+	}
+	return r.T("verdict.left_usual", r.About(left))
+}
+
+// compared sets the run against its good predecessors.
+func (r Run) compared() string {
+	switch {
+	case r.UsualTo == 0:
+		return ""
+	case r.took() > r.UsualTo+r.UsualTo/10+time.Second:
+		return r.T("verdict.longer", r.Lasted(r.took()-r.UsualTook))
+	}
+	return r.T("verdict.as_usual")
+}
+
+func (r Run) sums() (deleted, updated, added int64) {
+	for _, effect := range r.Effects {
+		deleted += effect.Deleted
+		updated += effect.Updated
+		added += effect.Added
+	}
+	return deleted, updated, added
+}
+
+func (r Run) effectsNote() string {
+	switch {
+	case r.Simulated:
+		return r.T("run.would")
+	case r.State == Running:
+		return r.T("run.so_far")
+	}
+	return ""
+}
+
+func (r Run) effectsSum() string {
+	tables := r.N("run.tables", int64(len(r.Effects)))
+	if r.Dropped > 0 {
+		return tables + ", " + r.T("run.dropped", r.Dropped)
+	}
+	return tables
+}
+
+// effectShare is the table's part of the largest one.
+func (r Run) effectShare(effect Effect) float64 {
+	var most int64 = 1
+	for _, e := range r.Effects {
+		most = max(most, e.Deleted+e.Updated+e.Added)
+	}
+	return float64(effect.Deleted+effect.Updated+effect.Added) / float64(most)
+}
