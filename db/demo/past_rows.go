@@ -1,0 +1,200 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	invented = `{"invented": true}`
+	pastNode = "demo"
+)
+
+// pastRun is one run to be written, with what is unusual about it.
+type pastRun struct {
+	workflow     pastWorkflow
+	workflowID   int64
+	due, started time.Time
+	trigger      string
+	factor       float64 // how long it took, compared with a usual night
+	failedAt     int     // index of the step that failed; 0: none
+	warnings     int32
+	resumes      int64 // the failed run whose steps are kept
+	lost         bool  // its process was lost; a second run repeated it
+}
+
+// history gathers the rows of the past.
+type history struct {
+	*loader
+	events, tasks, steps, effects, logs [][]any
+	event0, task0, step0, log0          int64
+}
+
+// firstIDs: what a database has run already keeps its ids.
+func (h *history) firstIDs(ctx context.Context) error {
+	return h.tx.QueryRow(ctx, `
+		SELECT (SELECT COALESCE(max(id), 0) FROM xtk.workflow_event),
+		       (SELECT COALESCE(max(id), 0) FROM xtk.workflow_task),
+		       (SELECT COALESCE(max(id), 0) FROM xtk.workflow_task_step),
+		       (SELECT COALESCE(max(id), 0) FROM xtk.workflow_log)`).Scan(&h.event0, &h.task0, &h.step0, &h.log0)
+}
+
+// event adds what was due. reason is empty for one that ran.
+func (h *history) event(r pastRun, status, reason string) int64 {
+	id := h.event0 + int64(len(h.events)) + 1
+	kind, due := r.trigger, r.due
+	var task, processed, why any
+	if reason != "" {
+		why = reason
+	} else {
+		task, processed = h.task0+int64(len(h.tasks))+1, r.started
+	}
+	if kind != "scheduled" {
+		due = r.started
+	}
+	var losses int16
+	if r.lost {
+		losses = 1
+	}
+	h.events = append(h.events, []any{id, r.workflowID, kind, status, why, due, processed, task, losses, due})
+	return id
+}
+
+// run adds a run with its event, steps, effects and log, and returns its id.
+func (h *history) run(r pastRun) int64 {
+	event := h.event(r, "processed", "")
+	if r.lost {
+		first := r
+		first.failedAt, first.factor = len(r.workflow.steps)/2, r.factor
+		h.execution(first, event, "interrupted")
+		r.started, r.lost = r.started.Add(4*time.Minute), false
+		h.events[len(h.events)-1][7] = h.task0 + int64(len(h.tasks)) + 1
+	}
+	status := "completed"
+	if r.failedAt > 0 && r.resumes == 0 {
+		status = "failed"
+	}
+	return h.execution(r, event, status)
+}
+
+// execution adds one task with all its rows.
+func (h *history) execution(r pastRun, event int64, status string) int64 {
+	id := h.task0 + int64(len(h.tasks)) + 1
+	at, changed := r.started, int64(0)
+	h.log(r, id, nil, at, "info", fmt.Sprintf("Start: normal, cut-off %s", at.Format("2006-01-02 15:04:05 MST")))
+	for i, step := range r.workflow.steps {
+		if r.resumes > 0 && i < r.failedAt {
+			h.step(id, i, step, "kept", at, at, 0)
+			continue
+		}
+		took := time.Duration(step.seconds * r.factor * (0.8 + 0.4*h.rng.Float64()) * float64(time.Second)).Truncate(time.Millisecond)
+		rows := int64(float64(step.rows) * float64(h.size.Rows()/50_000) * (0.4 + 1.2*h.rng.Float64()))
+		if status != "completed" && i == r.failedAt {
+			at = at.Add(took)
+			h.step(id, i, step, status, at.Add(-took), at, 0)
+			break
+		}
+		h.step(id, i, step, "completed", at, at.Add(took), rows)
+		at, changed = at.Add(took), changed+rows
+		if step.table != "" {
+			h.effect(r, id, i, step, rows)
+		}
+		h.log(r, id, i+1, at, "info", fmt.Sprintf("%d/%d %s: %d rows %s (%s)", i+1, len(r.workflow.steps), step.key, rows, r.workflow.verb, words(took)))
+	}
+	if r.warnings > 0 {
+		h.log(r, id, len(r.workflow.steps), at, "warning", "Invented warning: one table was in use and is left for the next run")
+	}
+	h.task(r, event, status, at, changed)
+	return id
+}
+
+// task adds the row of the run itself, and its last line.
+func (h *history) task(r pastRun, event int64, status string, end time.Time, changed int64) {
+	id := h.task0 + int64(len(h.tasks)) + 1
+	var code, step, message, resumes, by any
+	switch status {
+	case "failed":
+		code, step, message = "55P03", r.workflow.steps[r.failedAt].key, "canceling statement due to lock timeout"
+		h.log(r, id, r.failedAt+1, end, "error", fmt.Sprintf("Step %s failed: canceling statement due to lock timeout (55P03)", step))
+	case "interrupted":
+		code, message = "lost", "the process that ran it was lost"
+		h.log(r, id, nil, end, "error", "The process that ran it was lost")
+	default:
+		h.log(r, id, nil, end, "info", fmt.Sprintf("done in %s: %d rows %s", words(end.Sub(r.started)), changed, r.workflow.verb))
+	}
+	if r.resumes > 0 {
+		resumes, by = r.resumes, "admin"
+	}
+	h.tasks = append(h.tasks, []any{id, r.workflowID, event, r.trigger, status, pastNode, int32(4000 + id%20000), pastNode, by, r.due, r.started, end, r.started,
+		resumes, changed, changed, r.warnings, code, step, message, invented})
+}
+
+func (h *history) step(task int64, i int, step pastStep, status string, from, to time.Time, rows int64) {
+	id := h.step0 + int64(len(h.steps)) + 1
+	h.steps = append(h.steps, []any{id, task, int32(i + 1), step.key, status, from, to, rows, rows, int32(rows/5000 + 1)})
+}
+
+// effect adds the ledger's row: deleted rows, or updated ones of a workflow that updates.
+func (h *history) effect(r pastRun, task int64, i int, step pastStep, rows int64) {
+	if rows == 0 {
+		return
+	}
+	updated, deleted := int64(0), rows
+	if r.workflow.verb == "updated" {
+		updated, deleted = rows, 0
+	}
+	h.effects = append(h.effects, []any{task, int32(i + 1), step.table, updated, deleted})
+}
+
+// log adds a line; order is the number of its step, or nil.
+func (h *history) log(r pastRun, task int64, order any, at time.Time, level, message string) {
+	id := h.log0 + int64(len(h.logs)) + 1
+	var number, key any
+	if order, ok := order.(int); ok {
+		number, key = int32(order), r.workflow.steps[order-1].key
+	}
+	h.logs = append(h.logs, []any{id, r.workflowID, task, number, key, level, message, at})
+}
+
+// write copies everything that was gathered, and samples of it for the heat map, some older than any history.
+func (h *history) write(ctx context.Context) error {
+	for _, t := range []struct {
+		table, columns string
+		rows           [][]any
+	}{
+		{"xtk.workflow_event", "id workflow_id kind status reason scheduled_at processing_date task_id losses created", h.events},
+		{"xtk.workflow_task", `id workflow_id event_id trigger status node backend_pid build started_by due_at start_date completion_date cut_off
+			resumes_task_id rows_read rows_changed warnings error_code error_step error_message result`, h.tasks},
+		{"xtk.workflow_task_step", "id task_id step_order step_key status start_date end_date rows_read rows_changed batches", h.steps},
+		{"xtk.workflow_task_effect", "task_id step_order table_name updated deleted", h.effects},
+		{"xtk.workflow_log", "id workflow_id task_id step_order step_key level message log_date", h.logs},
+	} {
+		if err := h.copy(ctx, t.table, t.columns, listed(t.rows)); err != nil {
+			return err
+		}
+	}
+	if err := h.samples(ctx); err != nil {
+		return err
+	}
+	return h.last(ctx)
+}
+
+func (h *history) samples(ctx context.Context) error {
+	err := h.exec(ctx, `
+		INSERT INTO xtk.heatmap_sample (task_id, workflow_id, workflow_name, workflow_label, kind, start_date, end_date)
+		SELECT t.id, w.id, w.internal_name, w.label, w.kind, t.start_date, t.completion_date
+		FROM xtk.workflow_task t
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		WHERE t.node = $1`, pastNode)
+	if err != nil {
+		return err
+	}
+	// Orders that were applied on both sides of seven days, for any workflow there is.
+	return h.exec(ctx, `
+		INSERT INTO xtk.workflow_job (workflow_id, command, operator_login, created, applied_at, outcome)
+		SELECT w.id, 'start', 'admin', applied.at, applied.at, 'applied'
+		FROM (SELECT min(id) AS id FROM xtk.workflow) w,
+			(VALUES ($1::timestamptz), ($2)) AS applied (at)
+		WHERE w.id IS NOT NULL`, h.ago(8*day), h.ago(5*day))
+}
