@@ -41,6 +41,7 @@ type Schedule struct {
 	Months     []int    `json:"months,omitempty"`      // 1–12
 	At         string   `json:"at,omitempty"`          // "2026-07-01T08:00:00", local
 	Cron       string   `json:"cron,omitempty"`        // minute, hour, day of month, month, day of week
+	Signal     bool     `json:"signal,omitempty"`      // a signal starts it, too
 	// A slot that was missed is caught up only between these times of day; both empty: at any time.
 	WindowFrom string `json:"window_from,omitempty"`
 	WindowTo   string `json:"window_to,omitempty"`

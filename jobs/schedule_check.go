@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -27,22 +28,22 @@ type ScheduleWarning struct {
 var scheduleSentences = map[string]string{
 	"kind":           "“%s” is not a kind of schedule.",
 	"no_time":        "Choose at least one time.",
-	"many_times":     "A list holds at most %d times.",
+	"many_times":     "A list holds at most %s times.",
 	"time":           "“%s” is not a time of day. Write hours and minutes, for example 08:30.",
-	"every":          "Every %d minutes does not work. Choose 1 to 1440 minutes.",
+	"every":          "Every %s minutes does not work. Choose 1 to 1440 minutes.",
 	"backwards":      "From %s to %s runs backwards. Let the period end after it begins.",
-	"every_days":     "Every %d days does not work. Choose 1 to 366 days.",
+	"every_days":     "Every %s days does not work. Choose 1 to 366 days.",
 	"no_weekday":     "Choose at least one day of the week.",
 	"no_day":         "Choose at least one day of the month.",
 	"days_or_nth":    "Choose days of the month or a weekday of the month, not both.",
-	"nth":            "There is no weekday number %d in a month. Choose first to fifth, or last.",
+	"nth":            "There is no weekday number %s in a month. Choose first to fifth, or last.",
 	"at":             "“%s” is not a date and time. Write it like 2026-07-01T08:00.",
 	"minute":         "Minute %s does not exist. Minutes run from 0 to 59.",
 	"hour":           "Hour %s does not exist. Hours run from 0 to 23.",
 	"day":            "Day %s does not exist. Days of the month run from 1 to 31.",
 	"month":          "Month %s does not exist. Months run from 1 to 12.",
 	"weekday":        "Weekday %s does not exist. Weekdays run from 0 (Sunday) to 6.",
-	"cron_fields":    "A cron expression has five fields: minute, hour, day of month, month, day of week. This one has %d.",
+	"cron_fields":    "A cron expression has five fields: minute, hour, day of month, month, day of week. This one has %s.",
 	"cron_word":      "“%s” is not a number or a name that this field of a cron expression knows.",
 	"cron_step":      "“%s” is not a step. A step is a whole number from 1 to 99.",
 	"cron_backwards": "The range %s runs backwards.",
@@ -56,7 +57,11 @@ func refuse(field, key string, args ...any) *ScheduleError {
 
 // Error is the sentence in English.
 func (e *ScheduleError) Error() string {
-	return fmt.Sprintf(scheduleSentences[e.Key[len("schedule.error."):]], e.Args...)
+	args := make([]any, len(e.Args))
+	for i, arg := range e.Args {
+		args[i] = fmt.Sprint(arg)
+	}
+	return fmt.Sprintf(scheduleSentences[strings.TrimPrefix(e.Key, "schedule.error.")], args...)
 }
 
 // Check returns a *ScheduleError for the first thing that is wrong with a schedule, or nil. A schedule that can

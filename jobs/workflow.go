@@ -7,8 +7,10 @@ import "context"
 // Workflow is one technical workflow: what the catalogue says of it, and the plain function that does its work.
 type Workflow struct {
 	Name       string   // Campaign's internal name
+	Label      string   // in English; the console shows its own words
 	Package    string   // key of the package that installs it, for example "delivery"
 	Schedule   string   // default cron expression in the instance's zone; empty: started by a signal or by hand only
+	Signals    []string // signals that start it besides the schedule
 	PerAccount string   // type of external account of which each gets its own workflow
 	Instances  []string // instance types it works on; empty: all of marketing, mid, execution
 	Reads      []string // tables it reads

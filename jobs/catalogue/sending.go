@@ -1,0 +1,87 @@
+package catalogue
+
+import "nightshift/jobs"
+
+// deliveryPackage delivers what every installation has: sending, tracking, cleaning.
+func deliveryPackage() []jobs.Workflow {
+	return []jobs.Workflow{
+		{Name: "aliasCleansing", Label: "Alias cleansing", Package: "delivery",
+			Schedule: "0 3 * * *",
+			Reads:    tables("xtk.enum xtk.enum_value xtk.enum_alias xtk.enum_binding nms.recipient"),
+			Writes:   tables("xtk.enum xtk.enum_value xtk.enum_alias nms.recipient")},
+		{Name: "billing", Label: "Billing", Package: "delivery",
+			Schedule: "0 1 25 * *", Instances: []string{"marketing"},
+			Reads:  tables("nms.delivery nms.delivery_stat nms.delivery_mapping nms.broad_log xtk.option xtk.operator"),
+			Writes: tables("nms.billing nms.active_contact nms.delivery_stat nms.notification")},
+		{Name: "cleanup", Label: "Database cleanup", Package: "delivery",
+			Schedule: "0 4 * * *",
+			Reads:    tables("xtk.option nms.delivery_mapping nms.delivery xtk.workflow"),
+			Writes: tables("nms.group nms.rcp_grp_rel nms.delivery nms.dlv_exclusion nms.coupon_value nms.broad_log nms.broad_log_mid " +
+				"nms.exclude_log nms.proposition nms.tracking_log nms.web_tracking_log nms.tracking_stats nms.tracking_url " +
+				"nms.delivery_part nms.delivery_log_stats nms.mirror_page_info nms.mirror_page_search xtk.job_log xtk.reject " +
+				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.workflow_login nms.visitor nms.address " +
+				"nms.subscription nms.provider_msg_id nms.email_error_stat nms.email_error nms.mx_domain xtk.audit " +
+				"nms.app_subscription_rcp xtk.session_info nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
+				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job")},
+		{Name: "forecasting", Label: "Forecasting", Package: "delivery",
+			Schedule: "0 1 * * *",
+			Reads:    tables("nms.delivery nms.recipient nms.broad_log"),
+			Writes: tables("nms.forecast_log nms.forecast_pressure nms.volume_line nms.dlv_exclusion nms.broad_log nms.exclude_log " +
+				"nms.delivery")},
+		{Name: "offerMgt", Label: "Offer notification", Package: "delivery",
+			Schedule: "0 * * * *", Signals: []string{"approval"},
+			Reads: tables("nms.offer_env nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.ext_account"),
+			Writes: tables("nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.offer_log nms.notification " +
+				"xtk.option")},
+		{Name: "cleanupPausedWorkflows", Label: "Paused workflows cleanup", Package: "delivery",
+			Schedule: "0 5 * * 1",
+			Reads:    tables("xtk.workflow xtk.operator xtk.operator_group_member xtk.option"),
+			Writes:   tables("xtk.workflow xtk.workflow_job xtk.workflow_log xtk.audit nms.notification")},
+		{Name: "reportingAggregates", Label: "Reporting aggregates", Package: "delivery",
+			Schedule: "0 2 * * *",
+			Reads:    tables("nms.delivery nms.broad_log nms.tracking_log nms.tracking_url"),
+			Writes:   tables("nms.delivery_log_stats nms.user_agent_stats xtk.olap_aggregate xtk.option")},
+		{Name: "tracking", Label: "Tracking", Package: "delivery",
+			Schedule: "0 * * * *",
+			Reads:    tables("nms.tracking_log nms.tracking_url nms.broad_log nms.delivery xtk.option"),
+			Writes:   tables("nms.tracking_log nms.tracking_stats nms.tracking_url nms.delivery nms.proposition nms.recipient xtk.option")},
+		{Name: "deliverabilityUpdate", Label: "Refresh for deliverability", Package: "delivery",
+			Schedule: "0 2 * * *",
+			Reads:    tables("xtk.option xtk.package_install nms.rule_set"),
+			Writes:   tables("nms.mail_rule nms.mx_rule nms.domain_rule nms.suppression nms.rule_set nms.broad_log_msg xtk.option")},
+	}
+}
+
+// standard is installed whatever else is.
+func standard() []jobs.Workflow {
+	return []jobs.Workflow{
+		{Name: "collectDataHeatMapService", Label: "Collect data for HeatMap service", Package: "standard",
+			Schedule: "*/15 * * * *",
+			Reads:    tables("xtk.workflow xtk.workflow_task xtk.workflow_task_step"),
+			Writes:   tables("xtk.heatmap_sample")},
+	}
+}
+
+// midSourcing belongs to a server that sends for others.
+func midSourcing() []jobs.Workflow {
+	return []jobs.Workflow{
+		{Name: "deliveryIndicators", Label: "Delivery indicators", Package: "midsourcing",
+			Schedule: "10 * * * *", Instances: []string{"mid"},
+			Reads:  tables("nms.delivery nms.broad_log_mid nms.tracking_log nms.tracking_url"),
+			Writes: tables("nms.delivery")},
+	}
+}
+
+// transfer lets another server send.
+func transfer() []jobs.Workflow {
+	return []jobs.Workflow{
+		{Name: "defaultMidSourcingDlv", Label: "Mid-sourcing (delivery counters)", Package: "transfer",
+			Schedule: "*/10 * * * *", Instances: []string{"marketing"},
+			Reads:  tables("nms.ext_account nms.delivery"),
+			Writes: tables("nms.delivery xtk.option")},
+		{Name: "defaultMidSourcingLog", Label: "Mid-sourcing (delivery logs)", Package: "transfer",
+			Schedule: "0 * * * *", Instances: []string{"marketing"},
+			Reads:  tables("nms.ext_account nms.delivery nms.broad_log xtk.option"),
+			Writes: tables("nms.broad_log nms.broad_log_msg nms.address nms.delivery xtk.option")},
+	}
+}
