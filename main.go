@@ -36,6 +36,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"migrate", "", "bring the database to the schema of this version", migrateCommand},
+		{"demo", "--size small|medium|large --seed N [--once]", "load the demo database into an empty one", demoCommand},
 		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
 		{"audit", "verify", "recompute the hash chain of the audit trail", auditCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},
