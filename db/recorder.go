@@ -118,3 +118,19 @@ func (d *DB) UsualRows(ctx context.Context, workflowID int64) (map[string][]int6
 	}
 	return usual, nil
 }
+
+// Purgeable counts what a purge of a workflow's history would take now: ended runs and log lines, each at most 1,000,000.
+func (d *DB) Purgeable(ctx context.Context, workflowID int64) ([2]int64, error) {
+	var runs, lines int64
+	err := d.Pool.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_task t
+		                              WHERE t.workflow_id = $1 AND t.status <> 'running'
+		                              LIMIT 1000000) ended),
+		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l
+		                              WHERE l.workflow_id = $1
+		                              LIMIT 1000000) line)`, workflowID).Scan(&runs, &lines)
+	if err != nil {
+		return [2]int64{}, fmt.Errorf("history of workflow %d: %w", workflowID, err)
+	}
+	return [2]int64{runs, lines}, nil
+}
