@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"nightshift/db"
+	"nightshift/jobs/catalogue"
 )
 
 // databaseName is the database of the embedded cluster.
@@ -46,7 +47,7 @@ func onDatabase(ctx context.Context, c config, work func(d *db.DB) error) (err e
 	return work(d)
 }
 
-// prepare brings a database to this version and opens it with the key of the instance.
+// prepare brings a database to this version, schema and catalogue, and opens it with the key of the instance.
 func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 	key := c.key
 	if key == nil {
@@ -63,7 +64,11 @@ func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 		return nil, err
 	}
 	d.UseKey(key)
-	if _, err := d.EnsurePartitions(ctx); err != nil {
+	_, err = d.EnsurePartitions(ctx)
+	if err == nil {
+		err = catalogue.Install(ctx, d)
+	}
+	if err != nil {
 		d.Close()
 		return nil, err
 	}
