@@ -11,14 +11,27 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/db"
+	"nightshift/jobs/catalogue"
 )
 
 // empty is the template with the migrated schema and the installed rows.
 var empty = sync.OnceValues(func() (string, error) {
 	return makeTemplate(context.Background(), func(ctx context.Context, url string) error {
-		return db.Migrate(ctx, url)
+		return install(ctx, url)
 	})
 })
+
+func install(ctx context.Context, url string) error {
+	if err := db.Migrate(ctx, url); err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return catalogue.Install(ctx, d)
+}
 
 // New returns a migrated database with the rows that every installation has. It is dropped when the test ends.
 func New(t testing.TB) *db.DB {

@@ -25,7 +25,7 @@ func installed(t *testing.T) *db.DB {
 		INSERT INTO xtk.workflow (internal_name, label, built)
 		VALUES ('cleanup', 'Database cleanup', true), ('aliasCleansing', 'Alias cleansing', true),
 			('cleanupPausedWorkflows', 'Paused workflows cleanup', true), ('billing', 'Billing', false)
-		ON CONFLICT (internal_name) DO NOTHING`)
+		ON CONFLICT (internal_name) DO UPDATE SET built = excluded.built`)
 	if err != nil {
 		t.Fatal(err)
 	}
