@@ -29,6 +29,8 @@ type NightPlan struct {
 // Night is what every page shows of the instance: the marks since a moment, who is alive, who needs a person.
 type Night struct {
 	Instance string
+	Kind     string // instance type: marketing, mid or execution
+	Zone     string // time zone of the instance's schedules
 	Now      time.Time
 	Marks    []NightMark
 	Plans    []NightPlan
@@ -95,12 +97,14 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 	batch.Queue(`
 		SELECT now(),
 		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'XtkInstanceName'), ''),
+		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'XtkInstanceType'), 'marketing'),
+		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'WdbcTimeZone'), 'UTC'),
 		       (SELECT count(*) FROM xtk.workflow w
 		        WHERE w.built AND (w.failed OR w.state = 'paused' OR EXISTS (
 		            SELECT FROM xtk.workflow_event e
 		            WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal'
 		              AND e.scheduled_at < now() - $1::interval)))`, Lateness).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&night.Now, &night.Instance, &night.Needs)
+		return row.Scan(&night.Now, &night.Instance, &night.Kind, &night.Zone, &night.Needs)
 	})
 	// Alive is who holds the advisory lock of its row.
 	batch.Queue(`
