@@ -48,7 +48,10 @@ type Outcome struct {
 // the counts, the last log line and what Finish adds in one transaction on the session. Cancelling ctx stops the run:
 // the statement at work is cancelled and its transaction rolled back, what was committed stays.
 func Execute(ctx context.Context, e Execution) Outcome {
-	t, offset, err := readTask(ctx, e.Session, e.TaskID)
+	// A run that is stopped before it begins still has an end to write.
+	reading, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer done()
+	t, offset, err := readTask(reading, e.Session, e.TaskID)
 	if err != nil {
 		return Outcome{Status: "lost", Err: err, Message: redact(err.Error())}
 	}

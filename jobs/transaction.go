@@ -56,8 +56,10 @@ type savepoint struct {
 	closed bool
 }
 
+// Begin opens a savepoint inside this one.
 func (s *savepoint) Begin(ctx context.Context) (pgx.Tx, error) { return s.of.savepoint(ctx, s.Tx) }
 
+// Commit keeps the part, for as long as what is around it is kept.
 func (s *savepoint) Commit(ctx context.Context) error {
 	err := s.Tx.Commit(ctx)
 	if err == nil && !s.closed {

@@ -127,3 +127,14 @@ func patient(url string) string {
 }
 
 func newName() string { return "ns_test_" + strings.ToLower(rand.Text()[:16]) }
+
+// Fork closes a database and returns a function that opens a new copy of it each time, dropped when the test ends.
+func Fork(t testing.TB, d *db.DB) func(testing.TB) *db.DB {
+	t.Helper()
+	name := d.Pool.Config().ConnConfig.Database
+	d.Close()
+	return func(t testing.TB) *db.DB {
+		t.Helper()
+		return fromTemplate(t, func() (string, error) { return name, nil })
+	}
+}

@@ -49,8 +49,9 @@ type settings struct {
 	resumes  *int64
 	session  *pgx.Conn
 	finish   func(context.Context, pgx.Tx, jobs.Outcome) error
-	started  func(taskID int64)
+	cutOff   *time.Time
 	wantLost bool
+	line     *wire
 }
 
 // Args gives the run parameters.
@@ -58,6 +59,12 @@ func Args(args map[string]string) Option { return func(s *settings) { s.args = a
 
 // Context runs under a context that the test may cancel.
 func Context(ctx context.Context) Option { return func(s *settings) { s.ctx = ctx } }
+
+// CutOff sets what the run's Now returns, so that two runs follow their rules from the same moment.
+func CutOff(at time.Time) Option { return func(s *settings) { s.cutOff = &at } }
+
+// Lost accepts a run that could not write its final state.
+func Lost() Option { return func(s *settings) { s.wantLost = true } }
 
 // Resume makes the run resume a failed one.
 func Resume(taskID int64) Option { return func(s *settings) { s.resumes = &taskID } }
@@ -95,6 +102,9 @@ func run(t testing.TB, d *db.DB, w jobs.Workflow, mode string, options []Option)
 	id, err := begin(d, w, s)
 	if err != nil {
 		t.Fatalf("begin a run of %s: %v", w.Name, err)
+	}
+	if s.line != nil {
+		s.line.arm()
 	}
 	outcome := jobs.Execute(s.ctx, jobs.Execution{DB: d, Session: s.session, TaskID: id, Workflow: w, Finish: s.finish, Waits: Waits()})
 	if outcome.Status == "lost" && !s.wantLost {
@@ -139,9 +149,9 @@ func begin(d *db.DB, w jobs.Workflow, s settings) (int64, error) {
 	}
 	var id int64
 	err = d.Pool.QueryRow(ctx, `
-		INSERT INTO xtk.workflow_task (workflow_id, mode, trigger, node, backend_pid, args, resumes_task_id)
-		VALUES ($1, $2, 'manual', 'test', $3, $4, $5)
-		RETURNING id`, workflow, s.mode, int32(s.session.PgConn().PID()), args, s.resumes).Scan(&id)
+		INSERT INTO xtk.workflow_task (workflow_id, mode, trigger, node, backend_pid, args, resumes_task_id, cut_off)
+		VALUES ($1, $2, 'manual', 'test', $3, $4, $5, coalesce($6, now()))
+		RETURNING id`, workflow, s.mode, int32(s.session.PgConn().PID()), args, s.resumes, s.cutOff).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("the task's row: %w", err)
 	}
