@@ -11,17 +11,26 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/db"
+	"nightshift/db/demo"
 	"nightshift/jobs/catalogue"
 )
 
 // empty is the template with the migrated schema and the installed rows.
 var empty = sync.OnceValues(func() (string, error) {
 	return makeTemplate(context.Background(), func(ctx context.Context, url string) error {
-		return install(ctx, url)
+		return install(ctx, url, func(*db.DB) error { return nil })
 	})
 })
 
-func install(ctx context.Context, url string) error {
+// small is the template with the small demo loaded, made when the first test asks for it.
+var small = sync.OnceValues(func() (string, error) {
+	return makeTemplate(context.Background(), func(ctx context.Context, url string) error {
+		return install(ctx, url, func(d *db.DB) error { return demo.Load(ctx, d, demo.Small, 1, nil) })
+	})
+})
+
+// install migrates a database, installs the catalogue and then fills it.
+func install(ctx context.Context, url string, fill func(d *db.DB) error) error {
 	if err := db.Migrate(ctx, url); err != nil {
 		return err
 	}
@@ -30,13 +39,22 @@ func install(ctx context.Context, url string) error {
 		return err
 	}
 	defer d.Close()
-	return catalogue.Install(ctx, d)
+	if err := catalogue.Install(ctx, d); err != nil {
+		return err
+	}
+	return fill(d)
 }
 
 // New returns a migrated database with the rows that every installation has. It is dropped when the test ends.
 func New(t testing.TB) *db.DB {
 	t.Helper()
 	return fromTemplate(t, empty)
+}
+
+// Demo returns a database like New's with the small demo in it, whose dates count from this hour.
+func Demo(t testing.TB) *db.DB {
+	t.Helper()
+	return fromTemplate(t, small)
 }
 
 // Blank returns the URL of a database with nothing in it, for what makes or migrates a database itself.

@@ -43,7 +43,7 @@ var states = []string{"editing", "target_pending", "counting", "arbitrating", "t
 func (l *loader) everyState() []delivery {
 	var all []delivery
 	for i, state := range states {
-		d := delivery{label: "State " + state, state: state, mode: "bulk", contact: l.now.Add(time.Duration(i+1) * day), validity: l.now.Add(12 * day)}
+		d := delivery{label: "State " + state, state: state, mode: "bulk", contact: l.now.Add(time.Duration(i+1) * day), validity: l.now.Add(2 * day)}
 		if i >= slices.Index(states, "start_pending") {
 			d.contact = l.ago(time.Duration(i) * hour)
 		}
@@ -86,7 +86,7 @@ func (l *loader) atLimits() []delivery {
 	all = append(all, stopped)
 	carried.label, carried.validity = "Carried elsewhere, expired 16 days ago", l.ago(16*day)
 	all = append(all, carried)
-	carried.label, carried.validity = "Carried elsewhere, expired 10 days ago", l.ago(10*day)
+	carried.label, carried.validity = "Carried elsewhere, expired 12 days ago", l.ago(12*day)
 	return append(all, carried)
 }
 

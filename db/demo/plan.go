@@ -33,7 +33,7 @@ type plan struct {
 }
 
 func planOf(size Size) plan {
-	factor := map[Size]int64{Small: 1, Medium: 40, Large: 400}[size]
+	factor := map[Size]int64{Small: 1, Medium: 46, Large: 460}[size]
 	p := plan{
 		recipients: 6000, visitors: 1200, members: 3000, subscriptions: 1200,
 		messages: 12000, exclusions: 1800, hits: 7000, webHits: 600, providerIDs: 800,
