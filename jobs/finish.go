@@ -29,6 +29,10 @@ func (r *Run) finish(ctx context.Context, consequences func(context.Context, pgx
 // writeOutcome writes what is left of the journal, the final state with its counts, the last line and the consequences.
 func (r *Run) writeOutcome(ctx context.Context, consequences func(context.Context, pgx.Tx, Outcome) error, o Outcome, took time.Duration) error {
 	return pgx.BeginFunc(ctx, r.session, func(tx pgx.Tx) error {
+		// The workflow's row is locked first, as whoever gives it an order does: no deadlock between the two.
+		if _, err := tx.Exec(ctx, `SELECT FROM xtk.workflow WHERE id = $1 FOR UPDATE`, r.task.workflowID); err != nil {
+			return fmt.Errorf("lock the workflow: %w", err)
+		}
 		batch, taken := r.journal.pack(math.MaxInt)
 		if batch == nil {
 			batch = &pgx.Batch{}

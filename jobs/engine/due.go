@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
+	"nightshift/jobs"
+)
+
+const (
+	// nearly is how far ahead of a slot an alarm may ring for the rest to be waited out.
+	nearly = 5 * time.Second
+	// singly is how many missed slots get a row each; more become one row with their number.
+	singly = 24
+)
+
+// scheduled is a workflow whose schedule is watched.
+type scheduled struct {
+	ID                      int64
+	Name, State             string
+	Built                   bool
+	Raw                     []byte
+	ZoneName                string
+	Next                    *time.Time
+	ValidFrom, ValidTo      *time.Time
+	MaxExecutions, Executed int
+	Now                     time.Time // the database's
+	Schedule                jobs.Schedule
+	Zone                    *time.Location
+}
+
+// watched reads a workflow w whose schedule counts. Without a zone of its own it has the instance's.
+const watched = `
+	SELECT w.id, w.internal_name, w.state, w.built, w.schedule,
+	       COALESCE(w.timezone, (SELECT o.string_value FROM xtk.option o WHERE o.name = 'WdbcTimeZone'), 'UTC'),
+	       w.next_processing, w.valid_from, w.valid_to, COALESCE(w.max_executions, 0), w.execution_count, now()
+	FROM xtk.workflow w
+	WHERE w.state IN ('started', 'pause_pending', 'paused')`
+
+// collect reads rows of watched and gives each its calendar. A schedule or zone that cannot be read never runs.
+func collect(rows pgx.Rows) ([]scheduled, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (scheduled, error) {
+		var w scheduled
+		err := row.Scan(&w.ID, &w.Name, &w.State, &w.Built, &w.Raw, &w.ZoneName, &w.Next, &w.ValidFrom, &w.ValidTo,
+			&w.MaxExecutions, &w.Executed, &w.Now)
+		if err != nil {
+			return w, err
+		}
+		if w.Schedule, err = jobs.ParseSchedule(w.Raw); err != nil {
+			w.Schedule = jobs.Schedule{Kind: "none"}
+		}
+		if w.Zone, err = time.LoadLocation(w.ZoneName); err != nil {
+			w.Zone = time.UTC
+		}
+		if w.ValidFrom != nil {
+			w.Schedule.Anchor = *w.ValidFrom
+		}
+		return w, nil
+	})
+}
+
+// after is the first occurrence after a moment that validity and the number of executions leave; nil: none.
+func (w scheduled) after(at time.Time) *time.Time {
+	if w.ValidFrom != nil && at.Before(*w.ValidFrom) {
+		at = w.ValidFrom.Add(-time.Nanosecond)
+	}
+	next := w.Schedule.Next(at, w.Zone)
+	if next.IsZero() || w.ValidTo != nil && next.After(*w.ValidTo) || w.MaxExecutions > 0 && w.Executed >= w.MaxExecutions {
+		return nil
+	}
+	return &next
+}
+
+// plan gives each watched workflow that has no next slot one, sets the alarms, and waits out what is nearly due.
+func (e *Engine) plan(ctx context.Context) error {
+	rows, err := e.config.DB.Pool.Query(ctx, watched)
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	all, err := collect(rows)
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	soonest := nearly
+	for i, w := range all {
+		if w.Next == nil {
+			if next := w.after(w.Now); next != nil {
+				if err := e.planOne(ctx, w, *next); err != nil {
+					return err
+				}
+				all[i].Next = next
+			}
+		}
+		if next := all[i].Next; next != nil && next.After(w.Now) {
+			soonest = min(soonest, next.Sub(w.Now))
+		}
+	}
+	if soonest < nearly {
+		e.clock.again(soonest)
+	}
+	return e.clock.set(all)
+}
+
+// planOne writes the next slot of a workflow, unless somebody did so first.
+func (e *Engine) planOne(ctx context.Context, w scheduled, next time.Time) error {
+	return e.inTx(ctx, func(tx pgx.Tx) error {
+		done, err := tx.Exec(ctx, `
+			UPDATE xtk.workflow
+			SET next_processing = $2
+			WHERE id = $1 AND next_processing IS NULL AND state = $3 AND schedule = $4`, w.ID, next, w.State, w.Raw)
+		if err != nil {
+			return fmt.Errorf("plan workflow %s: %w", w.Name, err)
+		}
+		if done.RowsAffected() == 0 {
+			return nil
+		}
+		return db.LogWorkflow(ctx, tx, w.ID, 0, "info", "Next run: "+w.local(next))
+	})
+}
+
+// due turns every slot that has come into a row, once, however many processes see it: the workflow's row is locked, the
+// slot's row is unique, and the next slot moves on in the same transaction.
+func (e *Engine) due(ctx context.Context) error {
+	return e.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, watched+`
+			AND w.next_processing <= now()
+			ORDER BY w.id
+			FOR UPDATE OF w SKIP LOCKED`)
+		if err != nil {
+			return fmt.Errorf("what is due: %w", err)
+		}
+		all, err := collect(rows)
+		if err != nil {
+			return fmt.Errorf("what is due: %w", err)
+		}
+		for _, w := range all {
+			if err := w.settle(ctx, tx); err != nil {
+				return fmt.Errorf("due slots of %s: %w", w.Name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// slots lists the occurrences from the next one planned to now.
+func (w scheduled) slots() []time.Time {
+	slots := []time.Time{*w.Next}
+	for {
+		some := w.Schedule.NextN(slots[len(slots)-1], 500, w.Zone)
+		for _, slot := range some {
+			if slot.After(w.Now) || w.ValidTo != nil && slot.After(*w.ValidTo) {
+				return slots
+			}
+			slots = append(slots, slot)
+		}
+		if len(some) == 0 {
+			return slots
+		}
+	}
+}
+
+// answer is what becomes of slots: rows of one kind, status and reason.
+type answer struct{ kind, status, reason string }
+
+// settle answers the slots that have come and moves the workflow on to its next one.
+func (w scheduled) settle(ctx context.Context, tx pgx.Tx) error {
+	slots := w.slots()
+	last := slots[len(slots)-1]
+	var err error
+	switch {
+	case w.State != db.Started:
+		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "paused"})
+	case !w.Built:
+		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "not_configured"})
+	case len(slots) == 1 && w.Now.Sub(last) <= db.Lateness:
+		err = w.insert(ctx, tx, slots, answer{"scheduled", "pending", ""})
+	default:
+		err = w.catchUp(ctx, tx, slots)
+	}
+	if err != nil {
+		return err
+	}
+	next := w.after(last)
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow
+		SET next_processing = $3
+		WHERE id = $1 AND next_processing = $2`, w.ID, *w.Next, next); err != nil {
+		return fmt.Errorf("next slot: %w", err)
+	}
+	if next == nil {
+		if err := db.LogWorkflow(ctx, tx, w.ID, 0, "info", "The schedule has ended: there is no next run"); err != nil {
+			return err
+		}
+	}
+	return db.Notify(ctx, tx, db.ChannelWork, w.ID)
+}
+
+// catchUp answers slots that came while no process was up: the last one runs now, once, unless the schedule's time range
+// forbids it; the others are written down as missed.
+func (w scheduled) catchUp(ctx context.Context, tx pgx.Tx, slots []time.Time) error {
+	count, last := len(slots), slots[len(slots)-1]
+	onTime := w.Now.Sub(last) <= db.Lateness
+	missed, says := slots[:count-1], "one run catches up"
+	if onTime || w.Schedule.CatchUpAllowed(w.Now, w.Zone) {
+		if err := w.insert(ctx, tx, slots[count-1:], answer{"catch_up", "pending", ""}); err != nil {
+			return err
+		}
+	} else {
+		missed, says = slots, "not caught up outside the allowed time range "+w.Schedule.WindowFrom+"–"+w.Schedule.WindowTo
+	}
+	if err := w.insert(ctx, tx, missed, answer{"scheduled", "missed", "service_down"}); err != nil {
+		return err
+	}
+	if onTime {
+		count--
+	}
+	return db.LogWorkflow(ctx, tx, w.ID, 0, "warning", fmt.Sprintf("%d occurrence(s) missed while no process was up, the first due %s: %s",
+		count, w.local(slots[0]), says))
+}
+
+// insert writes slots with their answer; very many that were not run become one row with their number.
+func (w scheduled) insert(ctx context.Context, tx pgx.Tx, slots []time.Time, a answer) error {
+	if len(slots) == 0 {
+		return nil
+	}
+	occurrences, to := 1, (*time.Time)(nil)
+	if len(slots) > singly {
+		occurrences, to = len(slots), &slots[len(slots)-1]
+		slots = slots[:1]
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, scheduled_to)
+		SELECT $1, $2, $3, NULLIF($4, ''), slot, $6, $7
+		FROM unnest($5::timestamptz[]) slot
+		ON CONFLICT DO NOTHING`, w.ID, a.kind, a.status, a.reason, slots, occurrences, to); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// local is a moment as log lines tell it: in the schedule's zone.
+func (w scheduled) local(at time.Time) string {
+	return strings.TrimSuffix(at.In(w.Zone).Format("2006-01-02 15:04 MST"), " ")
+}
+
+func (e *Engine) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, e.config.DB.Pool, fn)
+}

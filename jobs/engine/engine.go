@@ -1,0 +1,201 @@
+// Package engine runs workflows: it notices what is due, applies operators' orders, claims work, executes it, and takes
+// over what a lost process left behind. Everything it knows is in the database, so any number of engines share the work
+// of one database and any of them may vanish at any moment.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"nightshift/db"
+	"nightshift/jobs"
+)
+
+const (
+	// sweepEvery is how often the database is asked for lost runs, ended pauses and whatever a bell did not tell.
+	sweepEvery = 2 * time.Second
+	// drainFor is how long the end of this process waits for its runs to reach a safe point.
+	drainFor = 20 * time.Second
+	// Pauses between attempts while the database does not answer.
+	backOffFrom = 200 * time.Millisecond
+	backOffTo   = 10 * time.Second
+)
+
+// errShutdown is the cause of the context of a run whose process ends in order: its event becomes due again.
+var errShutdown = errors.New("the process ends")
+
+// Config says what an engine works on and what it calls itself.
+type Config struct {
+	DB        *db.DB
+	Workflows []jobs.Workflow
+	// Node names the process for people. Two living processes of one name are told apart by a number.
+	Node string
+	// Affinities are the words for whose workflows this process is there; TakesUnassigned adds those without a word.
+	Affinities      []string
+	TakesUnassigned bool
+	Build           string
+	Logger          *slog.Logger // nil: slog.Default
+}
+
+// Engine is one process's share of the work. It is made by New and used by one call of Run.
+type Engine struct {
+	config    Config
+	workflows map[string]jobs.Workflow
+	names     []string
+	node      db.Node
+	bell      chan struct{}
+	clock     *clock
+	lag       time.Duration // tests make one process slower than another
+
+	mu      sync.Mutex
+	running map[int64]*execution // by task
+	done    sync.WaitGroup
+}
+
+// New makes an engine for the workflows that have code. It does nothing before Run.
+func New(config Config) *Engine {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	e := &Engine{config: config, workflows: map[string]jobs.Workflow{}, bell: make(chan struct{}, 1), running: map[int64]*execution{}}
+	for _, w := range config.Workflows {
+		if w.Run != nil {
+			e.workflows[w.Name] = w
+			e.names = append(e.names, w.Name)
+		}
+	}
+	host, _ := os.Hostname()
+	e.node = db.Node{Name: config.Node, Host: host, PID: os.Getpid(), Affinities: config.Affinities,
+		TakesUnassigned: config.TakesUnassigned, Version: config.Build}
+	if e.node.Name == "" {
+		e.node.Name = host
+	}
+	if e.node.Affinities == nil {
+		e.node.Affinities = []string{}
+	}
+	return e
+}
+
+// Run works until ctx is cancelled. Then it claims nothing more, stops its runs at their next safe point within 20 s and
+// gives their events back, due as before. While PostgreSQL does not answer it waits for it, 0.2 to 10 s between attempts.
+func (e *Engine) Run(ctx context.Context) error {
+	clock, err := newClock(e.ring)
+	if err != nil {
+		return err
+	}
+	e.clock = clock
+	var loops sync.WaitGroup
+	loops.Go(func() { e.listen(ctx) })
+	loops.Go(func() { e.work(ctx) })
+	<-ctx.Done()
+	err = clock.close()
+	loops.Wait()
+	return errors.Join(err, e.drain(context.WithoutCancel(ctx)))
+}
+
+// ring asks for a round of work now. A bell that rings already is enough.
+func (e *Engine) ring() {
+	select {
+	case e.bell <- struct{}{}:
+	default:
+	}
+}
+
+// work does a round at every bell and at least every two seconds. An outage is logged when it begins and when it ends.
+func (e *Engine) work(ctx context.Context) {
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	wait, swept := time.Duration(0), time.Time{}
+	for ctx.Err() == nil {
+		full := time.Since(swept) >= sweepEvery
+		err := e.round(ctx, full)
+		if full && err == nil {
+			swept = time.Now()
+		}
+		wait = e.outage(ctx, err, wait)
+		if wait > 0 {
+			pause(ctx, wait)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-e.bell:
+			pause(ctx, e.lag)
+		case <-sweep.C:
+		}
+	}
+}
+
+// outage says how long to wait after a round: nothing after a good one, longer after each bad one.
+func (e *Engine) outage(ctx context.Context, err error, wait time.Duration) time.Duration {
+	switch {
+	case err == nil && wait > 0:
+		e.config.Logger.InfoContext(ctx, "the engine goes on", "node", e.node.Name)
+		return 0
+	case err == nil || ctx.Err() != nil:
+		return 0
+	case wait == 0:
+		e.config.Logger.ErrorContext(ctx, "the engine cannot work, it tries again", "node", e.node.Name, "error", err)
+		return backOffFrom
+	}
+	longer := min(2*wait, backOffTo)
+	return longer - time.Duration(rand.Int64N(int64(longer/4)))
+}
+
+// round does all that can be done now, in the order that lets one bell carry an order to its first log line.
+func (e *Engine) round(ctx context.Context, full bool) error {
+	steps := []func(context.Context) error{e.applyOrders, e.plan, e.due, e.skip, e.claim}
+	if full {
+		steps = append([]func(context.Context) error{e.takeOver, e.selfOrders, e.stopAsked}, steps...)
+	}
+	var failed []error
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// drain stops the runs of this process and waits for them, then says that the node ended in order.
+func (e *Engine) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drainFor)
+	defer cancel()
+	e.mu.Lock()
+	for _, x := range e.running {
+		x.cancel(errShutdown)
+	}
+	e.mu.Unlock()
+	ended := make(chan struct{})
+	go func() { e.done.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		// Their sessions end with this process: another one sees it and takes them over.
+		e.config.Logger.WarnContext(ctx, "runs did not stop in time and are left to be taken over", "node", e.node.Name)
+	}
+	if e.node.ID == 0 {
+		return nil
+	}
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	return e.config.DB.SeeNode(end, e.node.ID, true)
+}
+
+// pause waits, or returns early when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

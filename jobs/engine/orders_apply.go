@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
+)
+
+// pause takes effect at once, or with the end of the run in progress, which is not interrupted.
+func (o order) pause(ctx context.Context, tx pgx.Tx) error {
+	waits := o.Task != 0 && o.TaskMode == "normal"
+	var until *time.Time
+	if !o.Args.Until.IsZero() {
+		until = &o.Args.Until
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow
+		SET state = CASE WHEN $2 THEN state ELSE 'paused' END,
+		    state_since = CASE WHEN $2 THEN state_since ELSE now() END,
+		    paused_at = now(), pause_reason = NULLIF($3, ''), pause_until = $4, state_by = $5,
+		    pause_notice_count = 0, pause_last_notice_at = NULL, pause_warning = false
+		WHERE id = $1`, o.Workflow, waits, o.Args.Reason, until, o.Login); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	line := "Paused by " + o.Login
+	if waits {
+		line = fmt.Sprintf("Pause by %s takes effect after run %d", o.Login, o.Task)
+	}
+	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", line)
+}
+
+// stop takes back what is due and cancels the run in progress, at whose end the workflow is finished; without one it is
+// at once. A workflow that was being edited or finished only loses its single run.
+func (o order) stop(ctx context.Context, tx pgx.Tx) error {
+	if err := db.CancelDue(ctx, tx, o.Workflow); err != nil {
+		return err
+	}
+	if o.Task != 0 {
+		return o.askToStop(ctx, tx)
+	}
+	return o.finish(ctx, tx)
+}
+
+func (o order) finish(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, finishWorkflow, o.Workflow, o.Login); err != nil {
+		return fmt.Errorf("finish: %w", err)
+	}
+	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", "Stopped by "+o.Login)
+}
+
+// finishWorkflow ends a workflow's life until it is started again. Parameters: id, who.
+const finishWorkflow = `
+	UPDATE xtk.workflow
+	SET state = 'finished', failed = false, state_since = now(), state_by = $2, next_processing = NULL,
+	    paused_at = NULL, pause_reason = NULL, pause_until = NULL, pause_notice_count = 0,
+	    pause_last_notice_at = NULL, pause_warning = false
+	WHERE id = $1`
+
+// askToStop writes the wish on the run and rings for the process that has it. Asking twice changes nothing.
+func (o order) askToStop(ctx context.Context, tx pgx.Tx) error {
+	if o.CancelAsked {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_task
+		SET cancel_requested = 'stop', cancel_requested_at = now()
+		WHERE id = $1 AND status = 'running'`, o.Task); err != nil {
+		return fmt.Errorf("ask run %d to stop: %w", o.Task, err)
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow
+		SET state = 'stop_pending', failed = false
+		WHERE id = $1 AND state NOT IN ('being_edited', 'finished', 'stop_pending')`, o.Workflow); err != nil {
+		return fmt.Errorf("stop pending: %w", err)
+	}
+	return db.Notify(ctx, tx, db.ChannelStop, o.Task)
+}
+
+// runOnce makes one run due with the order's own parameters.
+func (o order) runOnce(ctx context.Context, tx pgx.Tx, mode string) error {
+	return o.makeDue(ctx, tx, "manual", mode, map[string]any{"args": o.Args.Params})
+}
+
+// wakeup brings what waits forward to now; when nothing waits, one run is due now. The schedule does not move.
+func (o order) wakeup(ctx context.Context, tx pgx.Tx) error {
+	done, err := tx.Exec(ctx, `
+		UPDATE xtk.workflow_event
+		SET not_before = '-infinity'
+		WHERE workflow_id = $1 AND status = 'pending' AND not_before > now()`, o.Workflow)
+	if err != nil {
+		return fmt.Errorf("wake up: %w", err)
+	}
+	if done.RowsAffected() > 0 {
+		return nil
+	}
+	return o.runOnce(ctx, tx, "normal")
+}
+
+// makeDue writes an event in the name of who ordered it.
+func (o order) makeDue(ctx context.Context, tx pgx.Tx, kind, mode string, payload map[string]any) error {
+	packed, err := json.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
+		VALUES ($1, $2, $3, $4, clock_timestamp(), $5, $6)`, o.Workflow, kind, mode, packed, o.OperatorID, o.Login); err != nil {
+		return fmt.Errorf("make a run due: %w", err)
+	}
+	return nil
+}
+
+// purgeBatch is how many rows of history one transaction deletes.
+const purgeBatch = 5000
+
+// purgeHistory deletes a workflow's history in batches: log lines, ended runs with their steps and effects, events that
+// are over. The run in progress keeps its event, its row and its lines.
+func (e *Engine) purgeHistory(ctx context.Context, id, workflow int64) error {
+	for _, sql := range []string{`
+		DELETE FROM xtk.workflow_log
+		WHERE (id, log_date) IN (
+			SELECT l.id, l.log_date
+			FROM xtk.workflow_log l
+			LEFT JOIN xtk.workflow_task t ON t.id = l.task_id
+			WHERE l.workflow_id = $1 AND t.status IS DISTINCT FROM 'running'
+			LIMIT $2)`, `
+		DELETE FROM xtk.workflow_task
+		WHERE id IN (SELECT t.id FROM xtk.workflow_task t WHERE t.workflow_id = $1 AND t.status <> 'running' LIMIT $2)`, `
+		DELETE FROM xtk.workflow_event
+		WHERE id IN (SELECT e.id FROM xtk.workflow_event e
+		             WHERE e.workflow_id = $1 AND e.status IN ('processed', 'skipped', 'missed', 'cancelled')
+		             LIMIT $2)`} {
+		for {
+			done, err := e.config.DB.Pool.Exec(ctx, sql, workflow, purgeBatch)
+			if err != nil {
+				return fmt.Errorf("purge history: %w", err)
+			}
+			if done.RowsAffected() < purgeBatch {
+				break
+			}
+		}
+	}
+	return e.inTx(ctx, func(tx pgx.Tx) error {
+		o, found, err := lockOrder(ctx, tx, id, workflow)
+		if err != nil || !found {
+			return err
+		}
+		if err := db.LogWorkflow(ctx, tx, workflow, 0, "info", "History purged by "+o.Login); err != nil {
+			return err
+		}
+		return o.close(ctx, tx, applied)
+	})
+}
+
+// selfOrders does what nobody has to order: it ends pauses whose end has come, and starts workflows with a watchdog
+// again some time after they failed.
+func (e *Engine) selfOrders(ctx context.Context) error {
+	rows, err := e.config.DB.Pool.Query(ctx, `
+		SELECT w.id, w.failed
+		FROM xtk.workflow w
+		WHERE w.state = 'paused'
+		  AND (NOT w.failed AND w.pause_until <= now()
+		       OR w.failed AND w.watchdog AND w.state_since < now() - make_interval(secs => COALESCE(
+		            (SELECT COALESCE(o.long_value::text, o.string_value)::float8 FROM xtk.option o
+		             WHERE o.name = 'XtkWorkflow_WatchdogRestartTimerTimeout'), 30)))`)
+	if err != nil {
+		return fmt.Errorf("pauses that end: %w", err)
+	}
+	type ended struct {
+		ID     int64
+		Failed bool
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ended])
+	if err != nil {
+		return fmt.Errorf("pauses that end: %w", err)
+	}
+	for _, w := range all {
+		if err := e.inTx(ctx, func(tx pgx.Tx) error { return selfOrder(ctx, tx, w.ID, w.Failed) }); err != nil {
+			return fmt.Errorf("end the pause of workflow %d: %w", w.ID, err)
+		}
+	}
+	return nil
+}
+
+// selfOrder starts one workflow in the system's name: a planned pause goes on, a failure begins anew.
+func selfOrder(ctx context.Context, tx pgx.Tx, workflow int64, failed bool) error {
+	o := order{Workflow: workflow, Login: "nightshift", Command: db.Start, Args: db.OrderArgs{From: db.Paused, FromFailed: failed}}
+	err := tx.QueryRow(ctx, `
+		SELECT (SELECT COALESCE(sum(e.occurrences), 0) FROM xtk.workflow_event e
+		        WHERE e.workflow_id = w.id AND e.status = 'skipped' AND e.reason = 'paused'
+		          AND COALESCE(e.scheduled_to, e.scheduled_at) >= w.paused_at)
+		FROM xtk.workflow w
+		WHERE w.id = $1 AND w.state = 'paused' AND w.failed = $2
+		FOR UPDATE OF w`, workflow, failed).Scan(&o.PausedSlots)
+	if err != nil {
+		return ignoreNone(err)
+	}
+	if !failed {
+		return o.start(ctx, tx)
+	}
+	o.Command = db.Restart
+	if err := o.begin(ctx, tx, true); err != nil {
+		return err
+	}
+	return o.makeDue(ctx, tx, "manual", "normal", map[string]any{})
+}
