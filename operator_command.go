@@ -18,9 +18,11 @@ nightshift operator reset <login>          print a one-time link to choose a new
 nightshift operator disable|enable <login>
 nightshift operator end-sessions <login>`
 
-// console is who acts from the command line. Whoever can run it reads the database anyway, so it holds every right;
-// the audit trail shows the name.
-var console = db.Actor{Login: "command line", Rights: []string{db.Administration}, Route: "nightshift operator"}
+// commandLine is who acts from there. Whoever can run it reads the database anyway, so it holds every right; the audit
+// trail shows the name and the command.
+func commandLine(command string) db.Actor {
+	return db.Actor{Login: "command line", Rights: []string{db.Administration}, Route: command}
+}
 
 // operatorCommand is the way back in when nobody can sign in, and the way to script operators.
 func operatorCommand(ctx context.Context, c config, args []string, out io.Writer) error {
@@ -42,11 +44,11 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 		case "reset":
 			return printResetLink(ctx, d, c, o, out)
 		case "disable", "enable":
-			_, err = d.EditOperator(ctx, console, o.ID, db.OperatorEdit{Login: o.Login, Label: o.Label, Email: o.Email,
+			_, err = d.EditOperator(ctx, commandLine("nightshift operator"), o.ID, db.OperatorEdit{Login: o.Login, Label: o.Label, Email: o.Email,
 				Language: o.Language, Timezone: o.Timezone, Groups: o.Groups, Rights: o.DirectRights, Disabled: args[0] == "disable"})
 			return err
 		case "end-sessions":
-			return d.EndSessions(ctx, console, o.ID, "")
+			return d.EndSessions(ctx, commandLine("nightshift operator"), o.ID, "")
 		}
 		return errors.New(operatorUsage)
 	})
@@ -82,7 +84,7 @@ func addOperator(ctx context.Context, d *db.DB, c config, args []string, out io.
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	o, err := d.AddOperator(ctx, console, db.OperatorEdit{Login: args[0], Label: *label, Email: *email, Language: *language,
+	o, err := d.AddOperator(ctx, commandLine("nightshift operator"), db.OperatorEdit{Login: args[0], Label: *label, Email: *email, Language: *language,
 		Groups: list(*groups), Rights: list(*rights)})
 	if err != nil {
 		return err
@@ -91,7 +93,7 @@ func addOperator(ctx context.Context, d *db.DB, c config, args []string, out io.
 }
 
 func printResetLink(ctx context.Context, d *db.DB, c config, o db.Operator, out io.Writer) error {
-	token, err := d.ResetLink(ctx, console, o.ID)
+	token, err := d.ResetLink(ctx, commandLine("nightshift operator"), o.ID)
 	if err != nil {
 		return err
 	}
