@@ -1,6 +1,9 @@
 package catalogue
 
-import "nightshift/jobs"
+import (
+	"nightshift/jobs"
+	"nightshift/jobs/delivery"
+)
 
 // deliveryPackage delivers what every installation has: sending, tracking, cleaning.
 func deliveryPackage() []jobs.Workflow {
@@ -14,7 +17,7 @@ func deliveryPackage() []jobs.Workflow {
 			Reads:  tables("nms.delivery nms.delivery_stat nms.delivery_mapping nms.broad_log xtk.option xtk.operator"),
 			Writes: tables("nms.billing nms.active_contact nms.delivery_stat nms.notification")},
 		{Name: "cleanup", Label: "Database cleanup", Package: "delivery",
-			Schedule: "0 4 * * *",
+			Schedule: "0 4 * * *", Run: delivery.Cleanup,
 			Reads:    tables("xtk.option nms.delivery_mapping nms.delivery xtk.workflow"),
 			Writes: tables("nms.group nms.rcp_grp_rel nms.delivery nms.dlv_exclusion nms.coupon_value nms.broad_log nms.broad_log_mid " +
 				"nms.exclude_log nms.proposition nms.tracking_log nms.web_tracking_log nms.tracking_stats nms.tracking_url " +
@@ -22,7 +25,7 @@ func deliveryPackage() []jobs.Workflow {
 				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.workflow_login nms.visitor nms.address " +
 				"nms.subscription nms.provider_msg_id nms.email_error_stat nms.email_error nms.mx_domain xtk.audit " +
 				"nms.app_subscription_rcp xtk.session_info nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
-				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job")},
+				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job xtk.setup_token xtk.audit_anchor xtk.option")},
 		{Name: "forecasting", Label: "Forecasting", Package: "delivery",
 			Schedule: "0 1 * * *",
 			Reads:    tables("nms.delivery nms.recipient nms.broad_log"),
