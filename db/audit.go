@@ -266,3 +266,16 @@ func addrText(ip netip.Addr) string {
 	}
 	return ip.Unmap().WithZone("").String()
 }
+
+// AuditRefusals counts the attempts that were refused since a moment.
+func (d *DB) AuditRefusals(ctx context.Context, since time.Time) (int, error) {
+	var refused int
+	err := d.Pool.QueryRow(ctx, `
+		SELECT count(*)
+		FROM xtk.audit
+		WHERE NOT allowed AND changed_at >= $1`, since).Scan(&refused)
+	if err != nil {
+		return 0, fmt.Errorf("count refusals: %w", err)
+	}
+	return refused, nil
+}

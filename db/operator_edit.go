@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -341,7 +342,7 @@ func (d *DB) EditAccount(ctx context.Context, actor Actor, edit OperatorEdit, th
 			return err
 		}
 		after, err := findOperator(ctx, tx, `o.id = $1`, actor.ID)
-		if err != nil {
+		if err != nil || maps.Equal(before.facts(), after.facts()) {
 			return err
 		}
 		return d.Audit(ctx, tx, AuditEntry{EntityType: "operator", Entity: after.Login, Action: "Modified", Actor: actor, Allowed: true,

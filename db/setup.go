@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -95,16 +98,35 @@ func useToken(ctx context.Context, tx pgx.Tx, kind, token string) (int64, error)
 	return operatorID, nil
 }
 
-// FirstAdministrator is what the person at the first start enters.
+// FirstAdministrator is what the person at the first start enters: the instance, and himself. Instance, Kind and Zone
+// become options; empty ones stay as installed.
 type FirstAdministrator struct {
 	Login, Label, Email, Password, Language string
+	Instance, Kind, Zone                    string
+}
+
+// check says which field cannot be taken, as an *Invalid.
+func (in FirstAdministrator) check(edit OperatorEdit) error {
+	switch {
+	case utf8.RuneCountInString(in.Instance) > 60 || strings.ContainsFunc(in.Instance, unicode.IsControl):
+		return &Invalid{Field: "instance", Key: "operator.instance_invalid"}
+	case in.Kind != "" && !slices.Contains([]string{"marketing", "mid", "execution"}, in.Kind):
+		return &Invalid{Field: "kind", Key: "operator.kind_invalid"}
+	}
+	if err := edit.check(); err != nil {
+		return err
+	}
+	if checkZone(in.Zone) != nil {
+		return &Invalid{Field: "zone", Key: "operator.timezone_invalid"}
+	}
+	return CheckPassword(in.Password, edit.Login, edit.Email)
 }
 
 // SetUp makes the first administrator with a set-up link. ErrToken when the link is not good, *Invalid for a field, and
 // ErrNotFound once there is an administrator. A built-in operator of that login gets the password and the rights.
 func (d *DB) SetUp(ctx context.Context, actor Actor, token string, in FirstAdministrator) (Operator, error) {
 	edit := OperatorEdit{Login: in.Login, Label: in.Label, Email: in.Email, Language: in.Language}.trimmed()
-	if err := errors.Join(edit.check(), CheckPassword(in.Password, edit.Login, edit.Email)); err != nil {
+	if err := in.check(edit); err != nil {
 		return Operator{}, err
 	}
 	hash, err := d.hash(ctx, in.Password)
@@ -126,6 +148,9 @@ func (d *DB) SetUp(ctx context.Context, actor Actor, token string, in FirstAdmin
 		if _, err := useToken(ctx, tx, "setup", token); err != nil {
 			return err
 		}
+		if err := writeInstance(ctx, tx, in); err != nil {
+			return err
+		}
 		made, err = d.writeFirst(ctx, tx, actor, edit, hash)
 		return err
 	})
@@ -133,6 +158,21 @@ func (d *DB) SetUp(ctx context.Context, actor Actor, token string, in FirstAdmin
 		return Operator{}, fmt.Errorf("set up: %w", err)
 	}
 	return made, nil
+}
+
+func writeInstance(ctx context.Context, tx pgx.Tx, in FirstAdministrator) error {
+	for name, value := range map[string]string{"XtkInstanceName": strings.TrimSpace(in.Instance), "XtkInstanceType": in.Kind, "WdbcTimeZone": in.Zone} {
+		if value == "" {
+			continue
+		}
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO xtk.option (name, data_type, string_value)
+			VALUES ($1, 'string', $2)
+			ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`, name, value); err != nil {
+			return fmt.Errorf("option %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (d *DB) writeFirst(ctx context.Context, tx pgx.Tx, actor Actor, edit OperatorEdit, hash string) (Operator, error) {
@@ -167,4 +207,27 @@ func lockForOperators(ctx context.Context, tx pgx.Tx) error {
 		return fmt.Errorf("wait for another change of operators: %w", err)
 	}
 	return nil
+}
+
+// SetupFacts is what the set-up page tells of the database it found.
+type SetupFacts struct {
+	Postgres          string // version of the server
+	Tables, Workflows int
+	Ends              time.Time // of the link
+}
+
+// SetupFacts reads them for the link of a token.
+func (d *DB) SetupFacts(ctx context.Context, token string) (SetupFacts, error) {
+	var facts SetupFacts
+	hash := sha256.Sum256([]byte(token))
+	err := d.Pool.QueryRow(ctx, `
+		SELECT split_part(current_setting('server_version'), ' ', 1),
+		       (SELECT count(*) FROM pg_tables WHERE schemaname IN ('xtk', 'nms')),
+		       (SELECT count(*) FROM xtk.workflow),
+		       COALESCE((SELECT expiration FROM xtk.setup_token WHERE token_hash = $1), now())`, hash[:]).
+		Scan(&facts.Postgres, &facts.Tables, &facts.Workflows, &facts.Ends)
+	if err != nil {
+		return SetupFacts{}, fmt.Errorf("facts of the set-up: %w", err)
+	}
+	return facts, nil
 }

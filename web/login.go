@@ -1,0 +1,215 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+	"nightshift/views"
+)
+
+const (
+	languageCookie = "lang"
+	themeCookie    = "theme"
+	fieldsAtMost   = 200
+	// confirmedFor is how long a password, once given, stands for what needs it given again.
+	confirmedFor = 10 * time.Minute
+)
+
+// sessionManager keeps only a pointer in the browser. The store decides whether a session still counts, and scs has no
+// idle limit of its own, because that would write ended sessions anew.
+func (s *Server) sessionManager() *scs.SessionManager {
+	m := scs.New()
+	m.Store = s.db.Sessions()
+	m.HashTokenInStore = true
+	m.Lifetime = db.SessionLifetime
+	m.Cookie.Name = "sid"
+	m.Cookie.Persist = false
+	m.Cookie.SameSite = http.SameSiteLaxMode
+	m.Cookie.HttpOnly = true
+	if s.secure() {
+		m.Cookie.Name, m.Cookie.Secure = "__Host-sid", true
+	}
+	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) { s.fail(err, echo.New().NewContext(r, w)) }
+	return m
+}
+
+// beginSession gives the browser a new token for an operator. Whatever it had before ends.
+func (s *Server) beginSession(c echo.Context, operatorID int64) error {
+	ctx := c.Request().Context()
+	if err := s.sessions.Clear(ctx); err != nil {
+		return err
+	}
+	if err := s.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	s.visit(c).SignsIn = operatorID
+	s.sessions.Put(ctx, "confirmed", time.Now().Unix())
+	// Written now, so that a database that fails is an answer and not a broken redirection.
+	_, _, err := s.sessions.Commit(ctx)
+	return err
+}
+
+func (s *Server) confirmedLately(ctx context.Context) bool {
+	return time.Since(time.Unix(s.sessions.GetInt64(ctx, "confirmed"), 0)) < confirmedFor
+}
+
+// form reads the fields of a form; each handler takes those it knows and no others.
+func form(c echo.Context) (url.Values, error) {
+	if err := c.Request().ParseForm(); err != nil {
+		return nil, formError(err)
+	}
+	fields := c.Request().PostForm
+	if len(fields) > fieldsAtMost {
+		return nil, badInput("form")
+	}
+	return fields, nil
+}
+
+func formError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	return badInput("form")
+}
+
+func signInPath(back string) string {
+	if back = local(back); back != "/" {
+		return "/sign-in?" + url.Values{"back": {back}}.Encode()
+	}
+	return "/sign-in"
+}
+
+func (s *Server) signInPage(c echo.Context) error {
+	if s.visit(c).Operator != nil {
+		return c.Redirect(http.StatusSeeOther, local(c.QueryParam("back")))
+	}
+	needed, err := s.needsSetUp(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if needed {
+		return c.Redirect(http.StatusSeeOther, "/set-up")
+	}
+	return s.showSignIn(c, http.StatusOK, views.SignIn{Back: local(c.QueryParam("back"))})
+}
+
+func (s *Server) showSignIn(c echo.Context, status int, sign views.SignIn) error {
+	instance, err := s.db.Option(c.Request().Context(), "XtkInstanceName")
+	if err != nil {
+		return err
+	}
+	sign.Page = s.plainPage(c)
+	sign.Title, sign.Instance, sign.Path, sign.Idle = sign.T("sign_in.title"), instance, signInPath(sign.Back), idleLimit
+	return s.render(c, status, views.SignInPage(sign))
+}
+
+// idleLimit is the installed idle limit, as the sign-in page tells it.
+const idleLimit = 30 * time.Minute
+
+func (s *Server) signIn(c echo.Context) error {
+	fields, err := form(c)
+	if err != nil {
+		return err
+	}
+	login, back := fields.Get("login"), local(fields.Get("back"))
+	if len(login) > 200 || len(fields.Get("password")) > 1000 {
+		return badInput("form")
+	}
+	actor := s.actor(c)
+	o, err := s.db.SignIn(c.Request().Context(), db.Attempt{Login: login, Password: fields.Get("password"), IP: actor.IP, Route: actor.Route})
+	page, wait := s.plainPage(c), new(db.Throttled)
+	switch {
+	case errors.Is(err, db.ErrSignIn):
+		return s.showSignIn(c, http.StatusUnauthorized, views.SignIn{Login: login, Back: back, Trouble: page.T("sign_in.wrong")})
+	case errors.As(err, &wait):
+		c.Response().Header().Set("Retry-After", retryAfter(wait.Wait))
+		return s.showSignIn(c, http.StatusTooManyRequests, views.SignIn{Login: login, Back: back,
+			Trouble: page.T("sign_in.throttled", page.About(wait.Wait))})
+	case err != nil:
+		return err
+	}
+	if err := s.beginSession(c, o.ID); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, back)
+}
+
+func (s *Server) signOut(c echo.Context) error {
+	if err := s.db.SignedOut(c.Request().Context(), s.actor(c)); err != nil {
+		return err
+	}
+	if err := s.sessions.Destroy(c.Request().Context()); err != nil {
+		return err
+	}
+	c.Response().Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	return c.Redirect(http.StatusSeeOther, "/sign-in")
+}
+
+// setPreferences keeps language and theme: with the operator, or in a cookie of who is not signed in.
+func (s *Server) setPreferences(c echo.Context) error {
+	fields, err := form(c)
+	if err != nil {
+		return err
+	}
+	lang, theme := fields.Get("lang"), fields.Get("theme")
+	if !oneOf(lang, "", "en", "ko") || !oneOf(theme, "", "system", "light", "dark") {
+		return badInput("preference")
+	}
+	back := local(fields.Get("back"))
+	o := s.visit(c).Operator
+	if o == nil {
+		for name, value := range map[string]string{languageCookie: lang, themeCookie: theme} {
+			if value != "" {
+				c.SetCookie(&http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: s.secure(),
+					SameSite: http.SameSiteLaxMode, MaxAge: int((365 * 24 * time.Hour).Seconds())})
+			}
+		}
+		return c.Redirect(http.StatusSeeOther, back)
+	}
+	edit := db.OperatorEdit{Label: o.Label, Email: o.Email, Language: orElse(lang, o.Language), Timezone: o.Timezone}
+	if err := s.db.EditAccount(c.Request().Context(), s.actor(c), edit, orElse(theme, o.Theme)); err != nil {
+		return err
+	}
+	return c.Redirect(http.StatusSeeOther, back)
+}
+
+// askAgain leads to the page that asks for the password, and then back to where the form stood. Nothing was done.
+func (s *Server) askAgain(c echo.Context) {
+	back := "/"
+	if from, err := url.Parse(c.Request().Referer()); err == nil && from.Host == c.Request().Host {
+		back = local(from.RequestURI())
+	}
+	status, page := http.StatusForbidden, s.page(c, "", "")
+	s.write(c, status, s.confirmView(page, back, ""))
+}
+
+func (s *Server) confirmPage(c echo.Context) error {
+	return s.render(c, http.StatusOK, s.confirmView(s.page(c, "", ""), local(c.QueryParam("back")), ""))
+}
+
+func (s *Server) confirm(c echo.Context) error {
+	fields, err := form(c)
+	if err != nil {
+		return err
+	}
+	back := local(fields.Get("back"))
+	err = s.db.ConfirmPassword(c.Request().Context(), s.actor(c), fields.Get("password"))
+	if errors.Is(err, db.ErrSignIn) {
+		page := s.page(c, "", "")
+		return s.render(c, http.StatusUnprocessableEntity, s.confirmView(page, back, page.T("operator.password_wrong")))
+	}
+	if err != nil {
+		return err
+	}
+	s.sessions.Put(c.Request().Context(), "confirmed", time.Now().Unix())
+	page := s.plainPage(c)
+	return s.done(c, back, views.Flash{State: views.Finished, Text: page.R("confirm.done")})
+}

@@ -1,0 +1,242 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+)
+
+const (
+	bodyLimit       = 64 << 10
+	requestDeadline = 15 * time.Second
+	// policy lets a page load only what this console serves, run no inline script and be framed by nobody.
+	policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+
+// headers are on every answer. A referrer stays within the console: with none at all, browsers would send the forms of a
+// console without TLS with a null origin, which the origin check must refuse.
+var headers = map[string]string{
+	"Content-Security-Policy":      policy,
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "same-origin",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Permissions-Policy":           "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()",
+	"X-Frame-Options":              "DENY",
+	"Cache-Control":                "no-store",
+}
+
+// trace is what the log line of a request says besides the request.
+type trace struct {
+	id, route, operator string
+	err                 error
+}
+
+type traceKey struct{}
+
+func traceOf(ctx context.Context) *trace {
+	if t, ok := ctx.Value(traceKey{}).(*trace); ok {
+		return t
+	}
+	return &trace{}
+}
+
+// outermost is around all of Echo: a log line, a panic's page, the headers, and what is refused before a route is
+// looked up.
+func (s *Server) outermost(e *echo.Echo) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, t := time.Now(), &trace{id: rand.Text()[:12], route: "none"}
+		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		if s.secure() {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+		}
+		w.Header().Set("X-Request-Id", t.id)
+		c := e.NewContext(r, w)
+		defer func() {
+			if problem := recover(); problem != nil {
+				if problem == http.ErrAbortHandler {
+					panic(problem)
+				}
+				s.logger.Error("panic", "request", t.id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
+				s.fail(errors.New("panic: "+fmt.Sprint(problem)), c)
+			}
+			s.logLine(r, c, t, time.Since(began))
+		}()
+		if err := s.admit(r); err != nil {
+			s.fail(err, c)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		e.ServeHTTP(c.Response(), r)
+	})
+}
+
+// admit refuses what no route would answer: another console's name, and what another site made a browser send.
+func (s *Server) admit(r *http.Request) error {
+	if !s.ourHost(r) {
+		return &problem{status: http.StatusMisdirectedRequest, key: "error.host"}
+	}
+	if r.ContentLength > bodyLimit {
+		return &problem{status: http.StatusRequestEntityTooLarge, key: "error.too_large"}
+	}
+	if err := s.origin.Check(r); err != nil {
+		s.logger.Warn("cross-site request refused", "request", traceOf(r.Context()).id, "address", s.clientIP(r).String(),
+			"origin", r.Header.Get("Origin"), "site", r.Header.Get("Sec-Fetch-Site"))
+		return &problem{status: http.StatusForbidden, key: "error.cross_site"}
+	}
+	return nil
+}
+
+func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Duration) {
+	s.measures.observe(t.route, r.Method, c.Response().Status, took)
+	line := []any{"request", t.id, "method", r.Method, "route", t.route, "status", c.Response().Status,
+		"ms", float64(took.Microseconds()) / 1000, "bytes", c.Response().Size, "address", s.clientIP(r).String()}
+	if t.operator != "" {
+		line = append(line, "operator", t.operator)
+	}
+	switch {
+	case t.err != nil && c.Response().Status >= http.StatusInternalServerError:
+		s.logger.Error("request", append(line, "error", t.err.Error())...)
+	case t.err != nil:
+		s.logger.Info("request", append(line, "refused", t.err.Error())...)
+	default:
+		s.logger.Info("request", line...)
+	}
+}
+
+// enter is around the handler of a route: the session, the right, the limits and the deadline.
+func (s *Server) enter(r route) echo.HandlerFunc {
+	inner := func(c echo.Context) error {
+		err := s.allow(c, r)
+		if err == nil {
+			err = r.handle(c)
+		}
+		if err != nil {
+			s.fail(err, c)
+		}
+		return nil
+	}
+	withSession := echo.WrapMiddleware(s.sessions.LoadAndSave)(inner)
+	return func(c echo.Context) error {
+		ctx := c.Request().Context()
+		t := traceOf(ctx)
+		t.route = r.path
+		if sessionless(r) {
+			return inner(c)
+		}
+		if !r.background {
+			var done context.CancelFunc
+			ctx, done = context.WithTimeout(ctx, requestDeadline)
+			defer done()
+		}
+		visit := &db.Visit{IP: s.clientIP(c.Request()), Agent: c.Request().UserAgent()}
+		c.Set(visitName, visit)
+		c.SetRequest(c.Request().WithContext(db.WithVisit(ctx, visit)))
+		return withSession(c)
+	}
+}
+
+const visitName = "visit"
+
+// sessionless routes are asked for by machines and for the parts of a page; they have nothing to do with a session.
+func sessionless(r route) bool {
+	switch r.path {
+	case "/healthz", "/readyz", "/r/test", "/static/:name", "/favicon.ico":
+		return true
+	}
+	return false
+}
+
+// allow decides whether a request may reach its handler: limits first, then the session, the right, and the password
+// given again where the route wants that.
+func (s *Server) allow(c echo.Context, r route) error {
+	visit := s.visit(c)
+	if sessionless(r) {
+		return nil
+	}
+	who := visit.IP.String()
+	if visit.Operator != nil {
+		who = "operator " + strconv.FormatInt(visit.Operator.ID, 10)
+		traceOf(c.Request().Context()).operator = visit.Operator.Login
+	}
+	if wait := s.limits.take(who, c.Request().Method); wait > 0 {
+		return &problem{status: http.StatusTooManyRequests, key: "error.too_many", wait: wait}
+	}
+	if r.right == anyone {
+		return nil
+	}
+	if visit.Operator == nil {
+		return s.askWho(c)
+	}
+	if r.right != signedIn && !visit.Operator.Has(r.right) || r.right == "" {
+		return s.refuse(c, r)
+	}
+	if r.confirmed && !s.confirmedLately(c.Request().Context()) {
+		return errConfirm
+	}
+	if r.background || c.Request().Header.Get("X-Background") != "" {
+		return nil
+	}
+	return s.db.Seen(c.Request().Context(), visit)
+}
+
+// errConfirm asks for the password before the route does anything.
+var errConfirm = errors.New("the password has to be given again")
+
+// askWho leads a visitor to the sign-in, or to the set-up as long as nobody administers the instance.
+func (s *Server) askWho(c echo.Context) error {
+	needed, err := s.needsSetUp(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	if needed {
+		return &redirection{to: "/set-up"}
+	}
+	back := "/"
+	if c.Request().Method == http.MethodGet {
+		back = c.Request().URL.RequestURI()
+	}
+	return &redirection{to: signInPath(back), signIn: true}
+}
+
+// refuse writes the attempt into the audit trail and says which right is missing.
+func (s *Server) refuse(c echo.Context, r route) error {
+	actor := s.actor(c)
+	err := s.db.AuditAlone(c.Request().Context(), db.AuditEntry{EntityType: "route", Entity: r.method + " " + c.Request().URL.Path,
+		Action: "Refused", Actor: actor, Allowed: false, Detail: map[string]any{"right": r.right}})
+	if err != nil {
+		return err
+	}
+	return &db.MissingRight{Right: r.right}
+}
+
+// visit is the request as the session store knows it.
+func (s *Server) visit(c echo.Context) *db.Visit {
+	if v, ok := c.Get(visitName).(*db.Visit); ok {
+		return v
+	}
+	return &db.Visit{IP: s.clientIP(c.Request())}
+}
+
+// actor is who does what the request asks for, as it will stand in the audit trail.
+func (s *Server) actor(c echo.Context) db.Actor {
+	v := s.visit(c)
+	actor := db.Actor{IP: v.IP, Session: v.Session, Route: c.Request().Method + " " + traceOf(c.Request().Context()).route}
+	if v.Operator != nil {
+		actor.ID, actor.Login, actor.Rights = v.Operator.ID, v.Operator.Login, v.Operator.Rights
+	}
+	return actor
+}

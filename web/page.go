@@ -1,0 +1,125 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+	"nightshift/views"
+	"nightshift/views/locale"
+)
+
+// page is what stands around a page of who is signed in. The masthead's facts cost no page its answer: without them it
+// shows an empty tape.
+func (s *Server) page(c echo.Context, section views.Section, title string) views.Page {
+	page := s.plainPage(c)
+	page.Section, page.Title = section, title
+	if title != "" {
+		page.Crumbs = []views.Crumb{{Text: title}}
+	}
+	if night, err := s.db.Night(c.Request().Context(), time.Now().Add(-12*time.Hour)); err == nil {
+		page.Instance, page.Nodes, page.TickAge, page.Needs = night.Instance, night.Nodes, night.Tick, night.Needs
+	}
+	page.Flash = s.takeFlash(c.Request().Context(), page)
+	return page
+}
+
+// plainPage knows the visitor's language, theme and zone, and asks the database nothing.
+func (s *Server) plainPage(c echo.Context) views.Page {
+	page := views.Page{Now: time.Now(), Zone: s.zone(), Path: c.Request().URL.RequestURI(), Version: s.config.Build,
+		Lang: locale.Parse(c.Request().Header.Get("Accept-Language"))}
+	if c.Request().Method != http.MethodGet {
+		page.Path = "/"
+	}
+	if cookie, err := c.Cookie(languageCookie); err == nil {
+		page.Lang = locale.Parse(cookie.Value)
+	}
+	if cookie, err := c.Cookie(themeCookie); err == nil {
+		page.Theme = themeOf(cookie.Value)
+	}
+	if o := s.visit(c).Operator; o != nil {
+		page.Lang, page.Theme = locale.Parse(o.Language), themeOf(o.Theme)
+		if zone, err := time.LoadLocation(o.Timezone); err == nil && o.Timezone != "" {
+			page.Zone = zone
+		}
+		page.Operator = &views.Operator{Login: o.Login, Name: o.Name(), Admin: o.Has(db.Administration)}
+		page.Operator.Right = highest(page, *o)
+	}
+	return page
+}
+
+// highest is the right that says most about an operator.
+func highest(page views.Page, o db.Operator) string {
+	for _, right := range append([]string{db.Administration, db.PrivacyData, db.WorkflowRight}, o.Rights...) {
+		if o.Has(right) {
+			return rightName(page, right)
+		}
+	}
+	return page.T("operator.no_right")
+}
+
+// rightName is a named right in the page's language; its own name when it has no text.
+func rightName(page views.Page, right string) string {
+	if key := "right." + right; locale.Has(key) {
+		return page.T(key)
+	}
+	return right
+}
+
+func themeOf(name string) views.Theme {
+	if theme := views.Theme(name); theme == views.Light || theme == views.Dark {
+		return theme
+	}
+	return views.FollowSystem
+}
+
+// render answers with a page or a part of one.
+func (s *Server) render(c echo.Context, status int, component templ.Component) error {
+	var body bytes.Buffer
+	if err := component.Render(c.Request().Context(), &body); err != nil {
+		return fmt.Errorf("render: %w", err)
+	}
+	return c.Blob(status, "text/html; charset=utf-8", body.Bytes())
+}
+
+// write renders where an error can no longer be answered with another page.
+func (s *Server) write(c echo.Context, status int, component templ.Component) {
+	if err := s.render(c, status, component); err != nil {
+		s.logger.Error("answer", "request", traceOf(c.Request().Context()).id, "error", err.Error())
+		if !c.Response().Committed {
+			_ = c.String(http.StatusInternalServerError, "Nightshift could not answer.\n")
+		}
+	}
+}
+
+// done answers a form that has changed something: the message stands on the page it leads to.
+func (s *Server) done(c echo.Context, to string, message views.Flash) error {
+	if message.Text != "" {
+		text, err := json.Marshal(message)
+		if err != nil {
+			return fmt.Errorf("message: %w", err)
+		}
+		s.sessions.Put(c.Request().Context(), "flash", string(text))
+	}
+	return c.Redirect(http.StatusSeeOther, to)
+}
+
+// takeFlash takes the message of the last order out of the session, to be shown once.
+func (s *Server) takeFlash(ctx context.Context, page views.Page) []views.Flash {
+	if page.Operator == nil {
+		return nil
+	}
+	text := s.sessions.PopString(ctx, "flash")
+	var message views.Flash
+	if text == "" || json.Unmarshal([]byte(text), &message) != nil {
+		return nil
+	}
+	return []views.Flash{message}
+}

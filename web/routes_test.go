@@ -1,0 +1,194 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nightshift/db"
+)
+
+// kindsOfVisitors are the columns of the golden table: nobody, then an operator of each kind.
+var kindsOfVisitors = []string{"", "reader", "worker", "privacy", "kim"}
+
+// filled puts something that exists into the path of a route.
+func filled(path string) string {
+	return strings.NewReplacer(":login", "reader", ":token", "none", ":name", "none", ":id", "1", ":run", "1", ":workflow", "cleanup", "*", "none").Replace(path)
+}
+
+// answer is what a route says to a visitor, as far as rights go: allowed whatever else it answers, sent to sign in, or refused.
+func answer(r *http.Response, route route) string {
+	switch {
+	case r.StatusCode == http.StatusSeeOther && strings.HasPrefix(r.Header.Get("Location"), "/sign-in") && route.right != anyone && r.Header.Get("Clear-Site-Data") == "":
+		return "sign-in"
+	case r.StatusCode == http.StatusUnauthorized && r.Header.Get("HX-Redirect") != "":
+		return "sign-in"
+	case r.StatusCode == http.StatusForbidden && route.right != anyone:
+		return "refused"
+	case r.StatusCode >= http.StatusInternalServerError:
+		return fmt.Sprint("broken ", r.StatusCode)
+	}
+	return "yes"
+}
+
+// Every route, as every kind of visitor, is held against the table in testdata: who adds or changes a route changes it
+// with UPDATE=1, in the open.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	routes := c.routes()
+	slices.SortStableFunc(routes, func(a, b route) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	var table strings.Builder
+	for _, route := range routes {
+		if route.right == "" {
+			t.Errorf("%s %s declares no right", route.method, route.path)
+		}
+		fmt.Fprintf(&table, "%-5s %-40s", route.method, route.path)
+		for _, visitor := range kindsOfVisitors {
+			got := c.plainAnswer(visitor, route)
+			for _, method := range headToo(route) {
+				if other := c.htmxAnswer(visitor, method, route); other != got {
+					t.Errorf("%s %s by htmx as %q: got %s, want %s as without", method, route.path, visitor, other, got)
+				}
+			}
+			fmt.Fprintf(&table, " %-8s", got)
+		}
+		table.WriteString("\n")
+	}
+	golden := filepath.Join("testdata", "rights.txt")
+	got := strings.ReplaceAll(table.String(), " \n", "\n")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the rights differ from testdata/rights.txt: got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func headToo(r route) []string {
+	if r.method == http.MethodGet && !r.background {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{r.method}
+}
+
+// plainAnswer asks as a visitor whose session begins anew: what it asks for may end it.
+func (c *console) plainAnswer(visitor string, r route) string {
+	c.renew(visitor)
+	got, _ := c.ask(visitor, r.method, filled(r.path), url.Values{}, brief(r))
+	return answer(got, r)
+}
+
+func (c *console) htmxAnswer(visitor, method string, r route) string {
+	c.renew(visitor)
+	got, _ := c.ask(visitor, method, filled(r.path), url.Values{}, brief(r), func(q *http.Request) { q.Header.Set("HX-Request", "true") })
+	return answer(got, r)
+}
+
+func (c *console) renew(visitor string) {
+	if visitor != "" {
+		c.tokens[visitor] = c.signedIn(visitor)
+	}
+}
+
+// brief ends a stream at once.
+func brief(r route) func(*http.Request) {
+	return func(q *http.Request) {
+		if r.background {
+			q.Header.Set("Accept", "text/html")
+		}
+	}
+}
+
+// Every route that changes something refuses what another site makes a browser send, and changes nothing.
+func TestCrossSiteRefused(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	before := c.state()
+	for _, route := range c.routes() {
+		if route.method == http.MethodGet {
+			continue
+		}
+		for what, change := range map[string]func(*http.Request){
+			"cross-site": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+			"same-site":  func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+			"foreign":    func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+			"null":       func(r *http.Request) { r.Header.Set("Origin", "null") },
+		} {
+			got, _ := c.ask("kim", route.method, filled(route.path), url.Values{"lang": {"ko"}, "value": {"9"}, "label": {"x"}}, change)
+			if got.StatusCode != http.StatusForbidden {
+				t.Errorf("%s %s, %s: got %d, want 403", route.method, route.path, what, got.StatusCode)
+			}
+		}
+	}
+	if after := c.state(); after != before {
+		t.Errorf("cross-site requests changed the database: got %s, want %s", after, before)
+	}
+}
+
+// state is a sum over what forms change.
+func (c *console) state() (sum string) {
+	c.t.Helper()
+	err := c.db.Pool.QueryRow(c.t.Context(), `
+		SELECT md5(concat((SELECT string_agg(o::text, '' ORDER BY id) FROM xtk.operator o),
+		                  (SELECT string_agg(p::text, '' ORDER BY name) FROM xtk.option p),
+		                  (SELECT string_agg(r::text, '' ORDER BY id) FROM xtk.right_grant r),
+		                  (SELECT string_agg(w::text, '' ORDER BY id) FROM xtk.workflow w),
+		                  (SELECT count(*) FROM xtk.workflow_job), (SELECT count(*) FROM xtk.audit),
+		                  (SELECT count(*) FROM xtk.session_info WHERE revoked_at IS NOT NULL)))`).Scan(&sum)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return sum
+}
+
+// A refused attempt is written into the trail, and the page says which right is missing and who can grant it.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	got, body := c.ask("worker", http.MethodPost, "/options/NmsCleanup_BroadLogPurgeDelay", url.Values{"value": {"1"}})
+	if got.StatusCode != http.StatusForbidden || !strings.Contains(body, "Administration") || !strings.Contains(body, "Kim") {
+		t.Errorf("got %d, want 403 that names Administration and Kim:\n%s", got.StatusCode, body)
+	}
+	rows, _, err := c.db.AuditRows(t.Context(), db.AuditFilter{Refused: true, Limit: 5})
+	if err != nil || len(rows) != 1 || rows[0].OperatorLogin != "worker" || !strings.Contains(rows[0].Detail, db.Administration) {
+		t.Errorf("got %+v, %v; want one refusal of worker", rows, err)
+	}
+	if n := c.count(`SELECT count(*) FROM xtk.option WHERE name = 'NmsCleanup_BroadLogPurgeDelay'`); n != 0 {
+		t.Errorf("the option was changed: got %d rows, want 0", n)
+	}
+}
+
+// Ways around a path lead nowhere.
+func TestRoundaboutPaths(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	for _, path := range []string{"/operators/", "//operators", "/%6fperators/", "/OPERATORS", "/./operators", "/static/..%2fgo.mod", "/static/", "/static//app.css",
+		"/x/../operators", "/operators;a=b", "/operators%00"} {
+		for _, visitor := range []string{"", "reader"} {
+			if got, body := c.ask(visitor, http.MethodGet, path, nil); got.StatusCode == http.StatusOK || strings.Contains(body, "/operators/new") {
+				t.Errorf("%s as %q: got %d, want no page", path, visitor, got.StatusCode)
+			}
+		}
+	}
+	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace} {
+		if got, _ := c.ask("kim", method, "/operators/reader", nil); got.StatusCode < 400 || got.StatusCode >= 500 {
+			t.Errorf("%s: got %d, want a refusal", method, got.StatusCode)
+		}
+	}
+	override := func(r *http.Request) { r.Header.Set("X-HTTP-Method-Override", "POST") }
+	if got, _ := c.ask("kim", http.MethodGet, "/sign-out", nil, override); got.StatusCode != http.StatusNotFound || c.count(`SELECT count(*) FROM xtk.session_info WHERE revoked_at IS NOT NULL`) != 0 {
+		t.Errorf("a method override: got %d, want 404 and the session as it was", got.StatusCode)
+	}
+}

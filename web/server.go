@@ -1,0 +1,142 @@
+// Package web is the console over HTTP: it reads the database, shows it, and writes orders into it. It never runs a
+// workflow. All routes stand in this file with the right each needs; only this folder knows Echo.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"nightshift/db"
+)
+
+// Config is what the console needs to know. URL is the address as browsers see it: other host names are refused, and
+// https makes the cookie secure. Only TrustedProxies may tell the address of the client.
+type Config struct {
+	DB             *db.DB
+	URL            *url.URL
+	TrustedProxies []netip.Prefix
+	MetricsToken   string
+	Build          string
+	Zone           *time.Location
+	Logger         *slog.Logger
+}
+
+// Server answers the console's requests.
+type Server struct {
+	db       *db.DB
+	config   Config
+	logger   *slog.Logger
+	sessions *scs.SessionManager
+	origin   *http.CrossOriginProtection
+	limits   *limiter
+	metrics  *prometheus.Registry
+	measures measures
+	handler  http.Handler
+	chain    chainState
+	// setUp is true once an administrator was seen: from then on nobody is asked to set up.
+	setUp atomic.Bool
+}
+
+// anyone and signedIn stand in the place of a right: the route is open to all, or to every operator who is signed in.
+const (
+	anyone   = "anyone"
+	signedIn = "signed in"
+)
+
+// route is a line of the table of routes. Background requests are made by a page, not by a person, and keep no session
+// alive. Confirmed ones ask for the password again when it was last given more than ten minutes ago.
+type route struct {
+	method, path, right   string
+	handle                echo.HandlerFunc
+	background, confirmed bool
+}
+
+// routes is every route of the console. What is not here does not exist, and a line without a right denies.
+func (s *Server) routes() []route {
+	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
+	return []route{
+		{method: get, path: "/healthz", right: anyone, handle: s.healthz},
+		{method: get, path: "/readyz", right: anyone, handle: s.readyz},
+		{method: get, path: "/r/test", right: anyone, handle: s.redirectionTest},
+		{method: get, path: "/metrics", right: anyone, handle: s.showMetrics},
+		{method: get, path: "/static/:name", right: anyone, handle: s.staticFile},
+		{method: get, path: "/favicon.ico", right: anyone, handle: s.favicon},
+
+		{method: get, path: "/sign-in", right: anyone, handle: s.signInPage},
+		{method: post, path: "/sign-in", right: anyone, handle: s.signIn},
+		{method: get, path: "/set-up", right: anyone, handle: s.setUpPage},
+		{method: post, path: "/set-up", right: anyone, handle: s.makeInstance},
+		{method: get, path: "/set-up/:token", right: anyone, handle: s.setUpPage},
+		{method: get, path: "/reset/:token", right: anyone, handle: s.resetPage},
+		{method: post, path: "/reset", right: anyone, handle: s.resetPassword},
+		{method: post, path: "/preferences", right: anyone, handle: s.setPreferences},
+
+		{method: post, path: "/sign-out", right: signedIn, handle: s.signOut},
+		{method: get, path: "/confirm", right: signedIn, handle: s.confirmPage},
+		{method: post, path: "/confirm", right: signedIn, handle: s.confirm},
+		{method: get, path: "/account", right: signedIn, handle: s.accountPage},
+		{method: post, path: "/account", right: signedIn, handle: s.editAccount},
+		{method: post, path: "/account/password", right: signedIn, handle: s.changePassword},
+		{method: post, path: "/account/sessions/end", right: signedIn, handle: s.endOwnSession},
+		{method: post, path: "/account/sessions/end-others", right: signedIn, handle: s.endOtherSessions},
+		{method: get, path: "/about", right: signedIn, handle: s.aboutPage},
+
+		{method: get, path: "/operators", right: administration, handle: s.operatorsPage},
+		{method: get, path: "/operators/new", right: administration, handle: s.newOperatorPage},
+		{method: post, path: "/operators", right: administration, handle: s.addOperator, confirmed: true},
+		{method: get, path: "/operators/:login", right: administration, handle: s.operatorPage},
+		{method: post, path: "/operators/:login", right: administration, handle: s.editOperator, confirmed: true},
+		{method: post, path: "/operators/:login/link", right: administration, handle: s.makeResetLink, confirmed: true},
+		{method: post, path: "/operators/:login/end-sessions", right: administration, handle: s.endSessions, confirmed: true},
+		{method: get, path: "/groups/:name", right: administration, handle: s.groupPage},
+		{method: post, path: "/groups/:name", right: administration, handle: s.editGroup, confirmed: true},
+		{method: get, path: "/options", right: administration, handle: s.optionsPage},
+		{method: get, path: "/options/:name", right: administration, handle: s.optionPage},
+		{method: post, path: "/options/:name", right: administration, handle: s.setOption, confirmed: true},
+		{method: get, path: "/audit", right: administration, handle: s.auditPage},
+		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
+	}
+}
+
+// New makes the console. It does not listen: see Serve.
+func New(c Config) *Server {
+	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter()}
+	s.sessions = s.sessionManager()
+	s.measure()
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.fail
+	e.IPExtractor = func(r *http.Request) string { return s.clientIP(r).String() }
+	for _, r := range s.routes() {
+		handle := s.enter(r)
+		e.Add(r.method, r.path, handle)
+		if r.method == http.MethodGet {
+			e.Add(http.MethodHead, r.path, handle)
+		}
+	}
+	e.RouteNotFound("/*", s.enter(route{path: "unknown", right: anyone, handle: s.unknown}))
+	s.handler = s.outermost(e)
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// secure reports whether browsers reach the console over TLS.
+func (s *Server) secure() bool { return s.config.URL != nil && s.config.URL.Scheme == "https" }
+
+// zone is the zone of who has chosen none.
+func (s *Server) zone() *time.Location {
+	if s.config.Zone == nil {
+		return time.UTC
+	}
+	return s.config.Zone
+}

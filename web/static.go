@@ -1,0 +1,23 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"nightshift/static"
+)
+
+// staticFile serves a file by its exact name, which carries the hash of its content and so may be kept for ever.
+func (s *Server) staticFile(c echo.Context) error {
+	file, ok := static.Find(c.Param("name"))
+	if !ok {
+		return &problem{status: http.StatusNotFound, key: "error.not_found"}
+	}
+	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	return c.Blob(http.StatusOK, file.Type, file.Content)
+}
+
+func (s *Server) favicon(c echo.Context) error {
+	return c.Redirect(http.StatusMovedPermanently, static.Path("favicon.svg"))
+}
