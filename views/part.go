@@ -208,7 +208,7 @@ func (p Page) readAt() string {
 	case p.Live:
 		return p.T("layout.live", p.Second(p.Now))
 	case p.Refresh > 0:
-		return p.T("layout.updated_every", p.Second(p.Now), p.Took(p.Refresh.Truncate(time.Second)))
+		return p.T("layout.updated_every", p.Second(p.Now), p.Lasted(p.Refresh))
 	case p.Updated:
 		return p.T("layout.updated", p.Second(p.Now))
 	}

@@ -19,10 +19,15 @@ import (
 // shown are the pages of the fixtures, by the name of their picture.
 func shown(page Page) map[string]templ.Component {
 	return map[string]templ.Component{
-		"workflows": WorkflowsPage(workflowsOf(page)),
-		"run":       RunPage(runOf(page)), "run-failed": RunPage(failedOf(page)),
-		"sign-in": SignInPage(signInOf(page)),
-		"set-up":  SetUpPage(setUpOf(page)),
+		"overview":   OverviewPage(overviewOf(page)),
+		"simulation": SimulationPage(simulationOf(page)),
+		"runs":       RunsPage(runsOf(page)),
+		"workflows":  WorkflowsPage(workflowsOf(page)),
+		"workflow":   WorkflowPage(workflowOf(page)),
+		"run":        RunPage(runOf(page)),
+		"run-failed": RunPage(failedOf(page)),
+		"sign-in":    SignInPage(signInOf(page)),
+		"set-up":     SetUpPage(setUpOf(page)),
 	}
 }
 
