@@ -106,7 +106,15 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		              AND e.scheduled_at < now() - $1::interval)))`, Lateness).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&night.Now, &night.Instance, &night.Kind, &night.Zone, &night.Needs)
 	})
-	// Alive is who holds the advisory lock of its row.
+	queueAlive(batch, &night)
+	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
+		return Night{}, fmt.Errorf("read the night: %w", err)
+	}
+	return night, nil
+}
+
+// queueAlive counts the processes that are up: alive is who holds the advisory lock of its row.
+func queueAlive(batch *pgx.Batch, night *Night) {
 	batch.Queue(`
 		SELECT count(*), coalesce(extract(epoch FROM now() - max(n.seen_at)), 0)
 		FROM xtk.engine_node n
@@ -120,8 +128,4 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		night.Tick = time.Duration(max(seconds, 0) * float64(time.Second))
 		return err
 	})
-	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
-		return Night{}, fmt.Errorf("read the night: %w", err)
-	}
-	return night, nil
 }
