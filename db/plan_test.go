@@ -80,7 +80,7 @@ var purges = []struct{ table, where, index string }{
 	{"nms.subscription", "t.delete_status <> 0", "subscription_delete_status_idx"},
 	{"nms.app_subscription_rcp", "t.disabled AND t.last_modified < now() - interval '180 days'", "app_subscription_rcp_purge (last_modified <"},
 	{"nms.address", "t.status = 'valid' AND t.last_modified < now() AND t.last_modified >= now() - interval '1 day'", "(last_modified <"},
-	{"nms.address", "t.status = 'with_errors' AND t.last_error < now() - interval '40 days'", "(status = 'with_errors'::text) AND (last_error <"},
+	{"nms.address", "t.status = 'with_errors' AND t.last_error < now() - interval '10 days'", "(status = 'with_errors'::text)"},
 	{"nms.email_error_stat", "t.stat_date >= now() - interval '1 day' AND t.stat_date < now()", "(stat_date >="},
 	{"nms.rt_event", "COALESCE(t.processed, t.created) < now() - interval '30 days'", "rt_event_purge (COALESCE"},
 	{"nms.batch_event", "COALESCE(t.processed, t.created) < now() - interval '30 days'", "(COALESCE"},
@@ -282,7 +282,7 @@ func readPages(t *testing.T, d *db.DB) {
 	must(err)
 	_, _, err = d.Slots(ctx, db.SlotFilter{From: time.Now().Add(-24 * time.Hour), Limit: 50})
 	must(err)
-	_, err = d.SlotAccount(ctx, w.ID, time.Now().Add(-24*time.Hour), time.Now())
+	_, err = d.SlotAccount(ctx, w.ID, time.Now().Add(-2*time.Hour), time.Now())
 	must(err)
 	_, err = d.Recorder(ctx, w.ID)
 	must(err)

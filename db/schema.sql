@@ -93,7 +93,6 @@ CREATE TABLE nms.address (
     CONSTRAINT address_address_type_key UNIQUE (address, type)
 );
 CREATE INDEX address_last_modified_status_idx ON nms.address USING btree (last_modified, status);
-CREATE INDEX address_status_last_error_idx ON nms.address USING btree (status, last_error);
 CREATE INDEX address_status_quarantine_reason_idx ON nms.address USING btree (status, quarantine_reason);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.address FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 

@@ -30,13 +30,13 @@ func loadEvents(ctx context.Context, l *loader) error {
 	}
 	return l.copy(ctx, "nms.rt_event_stat", "queue channel period_start entered routed sent failed queue_max",
 		numbered(l.plan.eventPeriods, func(i int64) []any {
-			start := l.ago(time.Duration(i) * 5 * time.Minute)
-			// On both sides of a year, then day after day back from today.
+			// Push on both sides of a year, then e-mail period by period back from now, and the next channel after most of a year.
+			channel, start := i/100_000, l.ago(time.Duration(i%100_000)*5*time.Minute)
 			if i < 10 {
-				start = l.ago(366*day - time.Duration(i/5)*4*day).Add(time.Duration(i%5) * 5 * time.Minute)
+				channel, start = 40, l.ago(366*day-time.Duration(i/5)*4*day).Add(time.Duration(i%5)*5*time.Minute)
 			}
 			n := int32(mix(i, 30) % 200)
-			return []any{"rt", int16(0), start, n, n, n * 97 / 100, n / 50, n / 4}
+			return []any{"rt", int16(channel), start, n, n, n * 97 / 100, n / 50, n / 4}
 		}))
 }
 

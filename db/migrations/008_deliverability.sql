@@ -23,8 +23,6 @@ CREATE TABLE nms.address (
 );
 CREATE INDEX ON nms.address (last_modified, status);
 CREATE INDEX ON nms.address (status, quarantine_reason);
--- Cleanup asks every night which errors are old enough to be forgiven, and quarantines are many.
-CREATE INDEX ON nms.address (status, last_error);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.address FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
 CREATE TABLE nms.rule_set (
