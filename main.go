@@ -13,18 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
-
-	_ "github.com/a-h/templ"
-	_ "github.com/alexedwards/scs/v2"
-	_ "github.com/go-co-op/gocron/v2"
-	_ "github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/jackc/tern/v2/migrate"
-	_ "github.com/labstack/echo/v4"
-	_ "github.com/playwright-community/playwright-go"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "golang.org/x/crypto/argon2"
-	_ "golang.org/x/net/html"
-	_ "golang.org/x/text/unicode/norm"
 )
 
 // command is one word after the program's name.
@@ -35,6 +23,8 @@ type command struct {
 
 func commands() []command {
 	return []command{
+		{"serve", "", "run the console and the scheduler until SIGINT or SIGTERM", serveCommand},
+		{"run", "<workflow> [--simulate] [-- -name:value …]", "run one workflow now and print its log", runCommand},
 		{"migrate", "", "bring the database to the schema of this version", migrateCommand},
 		{"demo", "--size small|medium|large --seed N [--once]", "load the demo database into an empty one", demoCommand},
 		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
