@@ -18,7 +18,7 @@ func deliveryPackage() []jobs.Workflow {
 			Writes: tables("nms.billing nms.active_contact nms.delivery_stat nms.notification")},
 		{Name: "cleanup", Label: "Database cleanup", Package: "delivery",
 			Schedule: "0 4 * * *", Run: delivery.Cleanup,
-			Reads:    tables("xtk.option nms.delivery_mapping nms.delivery xtk.workflow"),
+			Reads: tables("xtk.option nms.delivery_mapping nms.delivery xtk.workflow"),
 			Writes: tables("nms.group nms.rcp_grp_rel nms.delivery nms.dlv_exclusion nms.coupon_value nms.broad_log nms.broad_log_mid " +
 				"nms.exclude_log nms.proposition nms.tracking_log nms.web_tracking_log nms.tracking_stats nms.tracking_url " +
 				"nms.delivery_part nms.delivery_log_stats nms.mirror_page_info nms.mirror_page_search xtk.job_log xtk.reject " +

@@ -31,6 +31,7 @@ func (f *Fake) Expire() {
 	f.expire = true
 }
 
+// ServeHTTP answers as a server would: a logon first, then what the token allows.
 func (f *Fake) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
