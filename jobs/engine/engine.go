@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nightshift/db"
@@ -49,6 +50,7 @@ type Engine struct {
 	names     []string
 	node      db.Node
 	bell      chan struct{}
+	sweep     atomic.Bool // the next round looks at everything
 	clock     *clock
 	lag       time.Duration // tests make one process slower than another
 
@@ -106,19 +108,20 @@ func (e *Engine) ring() {
 	}
 }
 
-// work does a round at every bell and at least every two seconds. An outage is logged when it begins and when it ends.
+// work does a round at every bell and, with a look at what no bell tells, every two seconds and when a run of this
+// process was lost. An outage is logged when it begins and when it ends.
 func (e *Engine) work(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	wait, swept := time.Duration(0), time.Time{}
+	wait := time.Duration(0)
+	e.sweep.Store(true)
 	for ctx.Err() == nil {
-		full := time.Since(swept) >= sweepEvery
+		full := e.sweep.Swap(false)
 		err := e.round(ctx, full)
-		if full && err == nil {
-			swept = time.Now()
+		if err != nil && full {
+			e.sweep.Store(true)
 		}
-		wait = e.outage(ctx, err, wait)
-		if wait > 0 {
+		if wait = e.outage(ctx, err, wait); wait > 0 {
 			pause(ctx, wait)
 			continue
 		}
@@ -127,6 +130,7 @@ func (e *Engine) work(ctx context.Context) {
 		case <-e.bell:
 			pause(ctx, e.lag)
 		case <-sweep.C:
+			e.sweep.Store(true)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -53,7 +52,7 @@ func (n night) engine(config Config, workflows ...jobs.Workflow) (*Engine, func(
 	if config.Node == "" {
 		config.Node, config.TakesUnassigned = "node", true
 	}
-	config.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	config.Logger = slog.New(slog.DiscardHandler)
 	e := New(config)
 	return e, n.run(e)
 }

@@ -50,6 +50,7 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 	log := e.config.Logger.With("run", x.task, "workflow", x.workflow.Name, "status", outcome.Status)
 	switch {
 	case outcome.Status == "lost":
+		e.sweep.Store(true)
 		log.WarnContext(end, "the session of a run was lost", "error", errors.Join(outcome.Err, closing))
 	case outcome.Err != nil && outcome.Status != "stopped":
 		log.ErrorContext(end, "a run failed", "error", outcome.Err)

@@ -20,8 +20,8 @@ const (
 // TestPauseLetsTheRunEnd: the run in progress completes, slots are skipped while paused, and Start makes up for them once.
 func TestPauseLetsTheRunEnd(t *testing.T) {
 	t.Parallel()
-	n, g := newNight(t), newGate("tracking")
-	id := n.add("tracking", db.BeingEdited, yearly)
+	n, g := newNight(t), newGate("hourly")
+	id := n.add("hourly", db.BeingEdited, yearly)
 	n.engine(Config{}, g.Workflow)
 	n.order(id, db.Start, db.OrderArgs{})
 	n.until("started", stateSQL, id)
