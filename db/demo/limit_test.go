@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"nightshift/db"
 	"nightshift/db/dbtest"
 	"nightshift/db/demo"
 )
@@ -51,14 +52,24 @@ var limits = []limit{
 	{"xtk.heatmap_sample", "start_date", "", 30},
 }
 
-// TestRowsOnBothSidesOfEveryLimit: within four days on either side, and none so near that it crosses the limit before
-// the next night is over.
-func TestRowsOnBothSidesOfEveryLimit(t *testing.T) {
+// TestSmall looks at one small demo from several sides.
+func TestSmall(t *testing.T) {
 	t.Parallel()
 	d := installed(t)
 	if err := demo.Load(t.Context(), d, demo.Small, 1, nil); err != nil {
 		t.Fatal(err)
 	}
+	for name, look := range map[string]func(*testing.T, *db.DB){
+		"limits": rowsOnBothSidesOfEveryLimit, "rules": everyRuleHasWork, "past": pastIsMarkedAndSound,
+	} {
+		t.Run(name, func(t *testing.T) { look(t, d) })
+	}
+}
+
+// rowsOnBothSidesOfEveryLimit: within four days on either side, and none so near that it crosses the limit before
+// the next night is over.
+func rowsOnBothSidesOfEveryLimit(t *testing.T, d *db.DB) {
+	t.Parallel()
 	for _, l := range limits {
 		where := l.where
 		if where == "" {
@@ -80,13 +91,9 @@ func TestRowsOnBothSidesOfEveryLimit(t *testing.T) {
 	}
 }
 
-// TestEveryRuleHasWork: what cleanup finds by other means than age.
-func TestEveryRuleHasWork(t *testing.T) {
+// everyRuleHasWork: what cleanup finds by other means than age.
+func everyRuleHasWork(t *testing.T, d *db.DB) {
 	t.Parallel()
-	d := installed(t)
-	if err := demo.Load(t.Context(), d, demo.Small, 1, nil); err != nil {
-		t.Fatal(err)
-	}
 	for what, query := range map[string]string{
 		"a delivery in each state": `SELECT count(DISTINCT state) = 21 FROM nms.delivery`,
 		"a stopped delivery with exactly 10,000 messages left": `
@@ -137,13 +144,9 @@ func TestEveryRuleHasWork(t *testing.T) {
 	}
 }
 
-// TestPastIsMarkedAndSound: invented runs say so, only workflows that can run have one, and each run has its steps.
-func TestPastIsMarkedAndSound(t *testing.T) {
+// pastIsMarkedAndSound: invented runs say so, only workflows that can run have one, and each run has its steps.
+func pastIsMarkedAndSound(t *testing.T, d *db.DB) {
 	t.Parallel()
-	d := installed(t)
-	if err := demo.Load(t.Context(), d, demo.Small, 1, nil); err != nil {
-		t.Fatal(err)
-	}
 	for what, query := range map[string]string{
 		"runs that do not say that they are invented": `SELECT count(*) FROM xtk.workflow_task WHERE result->>'invented' IS DISTINCT FROM 'true' OR node <> 'demo'`,
 		"runs of workflows that are not built":        `SELECT count(*) FROM xtk.workflow_task t JOIN xtk.workflow w ON w.id = t.workflow_id WHERE NOT w.built`,

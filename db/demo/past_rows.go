@@ -82,28 +82,28 @@ func (h *history) run(r pastRun) int64 {
 func (h *history) execution(r pastRun, event int64, status string) int64 {
 	id := h.task0 + int64(len(h.tasks)) + 1
 	at, changed := r.started, int64(0)
-	h.log(r, id, nil, at, "info", fmt.Sprintf("Start: normal, cut-off %s", at.Format("2006-01-02 15:04:05 MST")))
+	h.log(r, pastLine{task: id, at: at, message: fmt.Sprintf("Start: normal, cut-off %s", at.Format("2006-01-02 15:04:05 MST"))})
 	for i, step := range r.workflow.steps {
 		if r.resumes > 0 && i < r.failedAt {
-			h.step(id, i, step, "kept", at, at, 0)
+			h.step(pastStepRow{id, i, step, "kept", at, at, 0})
 			continue
 		}
 		took := time.Duration(step.seconds * r.factor * (0.8 + 0.4*h.rng.Float64()) * float64(time.Second)).Truncate(time.Millisecond)
 		rows := int64(float64(step.rows) * float64(h.size.Rows()/50_000) * (0.4 + 1.2*h.rng.Float64()))
 		if status != "completed" && i == r.failedAt {
 			at = at.Add(took)
-			h.step(id, i, step, status, at.Add(-took), at, 0)
+			h.step(pastStepRow{id, i, step, status, at.Add(-took), at, 0})
 			break
 		}
-		h.step(id, i, step, "completed", at, at.Add(took), rows)
+		h.step(pastStepRow{id, i, step, "completed", at, at.Add(took), rows})
 		at, changed = at.Add(took), changed+rows
 		if step.table != "" {
 			h.effect(r, id, i, step, rows)
 		}
-		h.log(r, id, i+1, at, "info", fmt.Sprintf("%d/%d %s: %d rows %s (%s)", i+1, len(r.workflow.steps), step.key, rows, r.workflow.verb, words(took)))
+		h.log(r, pastLine{id, i + 1, at, "info", fmt.Sprintf("%d/%d %s: %d rows %s (%s)", i+1, len(r.workflow.steps), step.key, rows, r.workflow.verb, words(took))})
 	}
 	if r.warnings > 0 {
-		h.log(r, id, len(r.workflow.steps), at, "warning", "Invented warning: one table was in use and is left for the next run")
+		h.log(r, pastLine{id, len(r.workflow.steps), at, "warning", "Invented warning: one table was in use and is left for the next run"})
 	}
 	h.task(r, event, status, at, changed)
 	return id
@@ -116,12 +116,12 @@ func (h *history) task(r pastRun, event int64, status string, end time.Time, cha
 	switch status {
 	case "failed":
 		code, step, message = "55P03", r.workflow.steps[r.failedAt].key, "canceling statement due to lock timeout"
-		h.log(r, id, r.failedAt+1, end, "error", fmt.Sprintf("Step %s failed: canceling statement due to lock timeout (55P03)", step))
+		h.log(r, pastLine{id, r.failedAt + 1, end, "error", fmt.Sprintf("Step %s failed: canceling statement due to lock timeout (55P03)", step)})
 	case "interrupted":
 		code, message = "lost", "the process that ran it was lost"
-		h.log(r, id, nil, end, "error", "The process that ran it was lost")
+		h.log(r, pastLine{task: id, at: end, level: "error", message: "The process that ran it was lost"})
 	default:
-		h.log(r, id, nil, end, "info", fmt.Sprintf("done in %s: %d rows %s", words(end.Sub(r.started)), changed, r.workflow.verb))
+		h.log(r, pastLine{task: id, at: end, message: fmt.Sprintf("done in %s: %d rows %s", words(end.Sub(r.started)), changed, r.workflow.verb)})
 	}
 	if r.resumes > 0 {
 		resumes, by = r.resumes, "admin"
@@ -130,9 +130,19 @@ func (h *history) task(r pastRun, event int64, status string, end time.Time, cha
 		resumes, changed, changed, r.warnings, code, step, message, invented})
 }
 
-func (h *history) step(task int64, i int, step pastStep, status string, from, to time.Time, rows int64) {
+// pastStepRow is one execution of a step.
+type pastStepRow struct {
+	task     int64
+	index    int
+	step     pastStep
+	status   string
+	from, to time.Time
+	rows     int64
+}
+
+func (h *history) step(s pastStepRow) {
 	id := h.step0 + int64(len(h.steps)) + 1
-	h.steps = append(h.steps, []any{id, task, int32(i + 1), step.key, status, from, to, rows, rows, int32(rows/5000 + 1)})
+	h.steps = append(h.steps, []any{id, s.task, int32(s.index + 1), s.step.key, s.status, s.from, s.to, s.rows, s.rows, int32(s.rows/5000 + 1)})
 }
 
 // effect adds the ledger's row: deleted rows, or updated ones of a workflow that updates.
@@ -147,14 +157,25 @@ func (h *history) effect(r pastRun, task int64, i int, step pastStep, rows int64
 	h.effects = append(h.effects, []any{task, int32(i + 1), step.table, updated, deleted})
 }
 
-// log adds a line; order is the number of its step, or nil.
-func (h *history) log(r pastRun, task int64, order any, at time.Time, level, message string) {
+// pastLine is a line of a log. step counts from 1; 0: a line of the run itself. No level: info.
+type pastLine struct {
+	task    int64
+	step    int
+	at      time.Time
+	level   string
+	message string
+}
+
+func (h *history) log(r pastRun, line pastLine) {
 	id := h.log0 + int64(len(h.logs)) + 1
 	var number, key any
-	if order, ok := order.(int); ok {
-		number, key = int32(order), r.workflow.steps[order-1].key
+	if line.step > 0 {
+		number, key = int32(line.step), r.workflow.steps[line.step-1].key
 	}
-	h.logs = append(h.logs, []any{id, r.workflowID, task, number, key, level, message, at})
+	if line.level == "" {
+		line.level = "info"
+	}
+	h.logs = append(h.logs, []any{id, r.workflowID, line.task, number, key, line.level, line.message, line.at})
 }
 
 // write copies everything that was gathered, and samples of it for the heat map, some older than any history.
