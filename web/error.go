@@ -193,7 +193,7 @@ func (s *Server) notice(c echo.Context, p *problem) templ.Component {
 	if p.status < http.StatusInternalServerError && s.visit(c).Operator != nil {
 		page = s.page(c, "", "")
 	}
-	page.RequestID = traceOf(c.Request().Context()).id
+	page.RequestID, page.Path = traceOf(c.Request().Context()).id, "/"
 	key := fmt.Sprintf("error.fact_%d", p.status)
 	if p.status == http.StatusServiceUnavailable && p.key != "error.database" {
 		key = "error.fact_busy"
@@ -210,6 +210,7 @@ func (s *Server) refusal(c echo.Context, missing *db.MissingRight) (templ.Compon
 		return nil, err
 	}
 	page := s.page(c, "", "")
+	page.Path = "/"
 	var grants []string
 	for _, o := range operators {
 		if o.Has(db.Administration) && !o.Disabled && o.HasPassword && len(grants) < 5 {

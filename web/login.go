@@ -66,7 +66,7 @@ func form(c echo.Context) (url.Values, error) {
 		return nil, formError(err)
 	}
 	fields := c.Request().PostForm
-	if len(fields) > fieldsAtMost {
+	if len(fields) > fieldsAtMost || !cleanValues(fields) {
 		return nil, badInput("form")
 	}
 	return fields, nil

@@ -89,6 +89,9 @@ func (s *Server) admit(r *http.Request) error {
 	if !s.ourHost(r) {
 		return &problem{status: http.StatusMisdirectedRequest, key: "error.host"}
 	}
+	if !readable(r.URL.Path) || !cleanValues(r.URL.Query()) {
+		return badInput("address")
+	}
 	if r.ContentLength > bodyLimit {
 		return &problem{status: http.StatusRequestEntityTooLarge, key: "error.too_large"}
 	}

@@ -2,9 +2,12 @@ package web
 
 import (
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 func oneOf(value string, allowed ...string) bool { return slices.Contains(allowed, value) }
@@ -18,3 +21,15 @@ func orElse(value, otherwise string) string {
 
 // retryAfter is a wait as the header of that name wants it: whole seconds, rounded up.
 func retryAfter(wait time.Duration) string { return strconv.Itoa(int(math.Ceil(wait.Seconds()))) }
+
+// readable reports whether a text is one that the database can hold.
+func readable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
+func cleanValues(fields url.Values) bool {
+	for name, values := range fields {
+		if !readable(name) || !readable(strings.Join(values, "")) {
+			return false
+		}
+	}
+	return true
+}
