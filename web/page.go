@@ -24,8 +24,8 @@ func (s *Server) page(c echo.Context, section views.Section, title string) views
 	if title != "" {
 		page.Crumbs = []views.Crumb{{Text: title}}
 	}
-	if night, err := s.db.Night(c.Request().Context(), time.Now().Add(-12*time.Hour)); err == nil {
-		page.Instance, page.Nodes, page.TickAge, page.Needs = night.Instance, night.Nodes, night.Tick, night.Needs
+	if now, err := s.night.now(c.Request().Context()); err == nil {
+		page.Instance, page.Nodes, page.TickAge, page.Needs, page.Tape.Marks = now.Instance, now.Nodes, now.Tick, now.Needs, now.Marks
 	}
 	page.Flash = s.takeFlash(c.Request().Context(), page)
 	return page

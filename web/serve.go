@@ -24,6 +24,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
+	go s.bell.listen(requests)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

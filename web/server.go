@@ -35,6 +35,9 @@ type Server struct {
 	config   Config
 	logger   *slog.Logger
 	sessions *scs.SessionManager
+	night    *night
+	bell     *bell
+	streams  streams
 	origin   *http.CrossOriginProtection
 	limits   *limiter
 	metrics  *prometheus.Registry
@@ -89,6 +92,24 @@ func (s *Server) routes() []route {
 		{method: post, path: "/account/sessions/end-others", right: signedIn, handle: s.endOtherSessions},
 		{method: get, path: "/about", right: signedIn, handle: s.aboutPage},
 
+		{method: get, path: "/", right: signedIn, handle: s.showOverview},
+		{method: get, path: "/workflows", right: signedIn, handle: s.listWorkflows},
+		{method: get, path: "/workflows/:name", right: signedIn, handle: s.showWorkflow},
+		{method: get, path: "/workflows/:name/schedule", right: administration, handle: s.editSchedule},
+		{method: post, path: "/workflows/:name/schedule", right: administration, handle: s.saveSchedule},
+		{method: get, path: "/workflows/:name/properties", right: administration, handle: s.editProperties},
+		{method: post, path: "/workflows/:name/properties", right: administration, handle: s.saveProperties},
+		{method: post, path: "/workflows/:name/unconditional-stop", right: administration, handle: s.giveOrder, confirmed: true},
+		{method: post, path: "/workflows/:name/purge-history", right: administration, handle: s.giveOrder, confirmed: true},
+		{method: get, path: "/workflows/:name/:order", right: administration, handle: s.askOrder},
+		{method: post, path: "/workflows/:name/:order", right: administration, handle: s.giveOrder},
+		{method: get, path: "/runs", right: signedIn, handle: s.listRuns},
+		{method: get, path: "/runs.csv", right: signedIn, handle: s.exportRuns},
+		{method: get, path: "/runs/:id", right: signedIn, handle: s.showRun},
+		{method: get, path: "/runs/:id/log", right: signedIn, handle: s.downloadLog},
+		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
+		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
+
 		{method: get, path: "/operators", right: administration, handle: s.operatorsPage},
 		{method: get, path: "/operators/new", right: administration, handle: s.newOperatorPage},
 		{method: post, path: "/operators", right: administration, handle: s.addOperator, confirmed: true},
@@ -109,6 +130,7 @@ func (s *Server) routes() []route {
 // New makes the console. It does not listen: see Serve.
 func New(c Config) *Server {
 	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter()}
+	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
 	s.sessions = s.sessionManager()
 	s.measure()
 	e := echo.New()
@@ -132,11 +154,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // secure reports whether browsers reach the console over TLS.
 func (s *Server) secure() bool { return s.config.URL != nil && s.config.URL.Scheme == "https" }
-
-// zone is the zone of who has chosen none.
-func (s *Server) zone() *time.Location {
-	if s.config.Zone == nil {
-		return time.UTC
-	}
-	return s.config.Zone
-}

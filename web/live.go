@@ -1,0 +1,207 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+	"nightshift/views"
+)
+
+const (
+	streamWrite = 5 * time.Second  // a reader that takes longer for one write is dropped; it comes back by itself
+	streamLife  = 15 * time.Minute // then the reader comes back by itself
+	streamCheck = 5 * time.Second  // how often the session and the run are looked at without a ring
+	streamPause = 100 * time.Millisecond
+)
+
+// liveRun answers what changed on a live run's page since a line: what the page asks for once a second when it has no stream.
+func (s *Server) liveRun(c echo.Context) error {
+	id, err := idParam(c)
+	if err != nil {
+		return err
+	}
+	after, _ := strconv.ParseInt(c.QueryParam("after"), 10, 64)
+	live, _, err := s.live(c, id, after)
+	if err != nil {
+		return err
+	}
+	return s.render(c, http.StatusOK, views.RunLive(live))
+}
+
+// live reads what changed since a line, and the last line read.
+func (s *Server) live(c echo.Context, id, after int64) (views.Live, int64, error) {
+	ctx := c.Request().Context()
+	run, err := s.db.Run(ctx, id)
+	if err != nil {
+		return views.Live{}, after, err
+	}
+	// Asked for after the run, so that a run that is over has given all its lines.
+	lines, more, err := s.db.Log(ctx, db.LogFilter{TaskID: id, After: placeAfter(after), Limit: 500})
+	if err != nil {
+		return views.Live{}, after, err
+	}
+	page := s.plainPage(c)
+	shown := s.runFacts(page, run)
+	workflow, err := s.db.Workflow(ctx, run.WorkflowID)
+	if err != nil {
+		return views.Live{}, after, err
+	}
+	shown.Next, shown.Can, shown.Admin = moment(workflow.Next), ordersFor(s.actor(c), workflow.Situation()), s.actor(c).Has(db.Administration)
+	if workflow.OrderAt != nil {
+		shown.OrderAt, shown.OrderBy = *workflow.OrderAt, workflow.OrderBy
+	}
+	shown.Log = views.Log{Run: id, Lines: logLines(lines), Following: true}
+	if len(lines) > 0 {
+		after = lines[len(lines)-1].ID
+	}
+	return views.Live{Run: shown, Done: run.Status != "running" && !more}, after, nil
+}
+
+// placeAfter is the place of the log before its first line for a reader who has none yet.
+func placeAfter(after int64) int64 {
+	if after <= 0 {
+		return -1
+	}
+	return after
+}
+
+// streamRun is the event stream of one live run. It tells what changed as soon as the bell rings, with the id of the
+// last line, so that a reader who comes back goes on behind it: nothing is lost and nothing is said twice.
+func (s *Server) streamRun(c echo.Context) error {
+	id, err := idParam(c)
+	if err != nil {
+		return err
+	}
+	leave, ok := s.streams.enter(s.actor(c).ID)
+	if !ok {
+		c.Response().Header().Set("Retry-After", "10")
+		return echo.NewHTTPError(http.StatusServiceUnavailable)
+	}
+	defer leave()
+	after, _ := strconv.ParseInt(c.QueryParam("after"), 10, 64)
+	if last, err := strconv.ParseInt(c.Request().Header.Get("Last-Event-ID"), 10, 64); err == nil {
+		after = last
+	}
+	rings, end := s.bell.subscribe(id)
+	defer end()
+	stream := newStream(c)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), streamLife)
+	defer cancel()
+	c.SetRequest(c.Request().WithContext(ctx))
+	for {
+		if !s.holds(c) {
+			return stream.send("bye", 0, "")
+		}
+		done, last, err := s.tell(c, stream, id, after)
+		if err != nil || done {
+			return streamEnd(err)
+		}
+		after = last
+		if !waitRing(ctx, rings) {
+			return nil
+		}
+	}
+}
+
+// holds reports whether who opened the stream may still see it: signed out, disabled or out of time ends it.
+func (s *Server) holds(c echo.Context) bool {
+	visit := s.visit(c)
+	if visit.Operator == nil {
+		return false
+	}
+	operator, err := s.db.StillOpen(c.Request().Context(), visit.Operator.ID, visit.Session)
+	return err == nil && !operator.Disabled
+}
+
+// tell sends what changed since a line, and whether that was the end.
+func (s *Server) tell(c echo.Context, stream *stream, id, after int64) (bool, int64, error) {
+	live, last, err := s.live(c, id, after)
+	if err != nil {
+		return false, after, err
+	}
+	var html bytes.Buffer
+	if err := views.RunLive(live).Render(c.Request().Context(), &html); err != nil {
+		return false, after, fmt.Errorf("render the live run: %w", err)
+	}
+	if err := stream.send("live", last, html.String()); err != nil {
+		return false, after, err
+	}
+	if live.Done {
+		return true, last, stream.send("done", last, "")
+	}
+	return false, last, nil
+}
+
+// streamEnd makes an ordinary end of what only says that the reader has gone.
+func streamEnd(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// waitRing waits for the bell, and at most until the next look at the session; false: the stream is over.
+// Rings that come fast are answered together.
+func waitRing(ctx context.Context, rings <-chan struct{}) bool {
+	look := time.NewTimer(streamCheck)
+	defer look.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-look.C:
+		return true
+	case <-rings:
+	}
+	pause := time.NewTimer(streamPause)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+		return true
+	}
+}
+
+// stream writes server-sent events with a deadline for each.
+type stream struct {
+	response   *echo.Response
+	controller *http.ResponseController
+}
+
+func newStream(c echo.Context) *stream {
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, "text/event-stream")
+	header.Set(echo.HeaderCacheControl, "no-store")
+	header.Set("X-Accel-Buffering", "no")
+	c.Response().WriteHeader(http.StatusOK)
+	return &stream{c.Response(), http.NewResponseController(c.Response().Writer)}
+}
+
+// send writes one event; the text is split into one data line a line, so that nothing in it becomes a field of its own.
+func (s *stream) send(event string, id int64, text string) error {
+	if err := s.controller.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("deadline of the stream: %w", err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "event: %s\n", event)
+	if id > 0 {
+		fmt.Fprintf(&b, "id: %d\n", id)
+	}
+	for line := range strings.SplitSeq(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n") {
+		b.WriteString("data: " + line + "\n")
+	}
+	b.WriteString("\n")
+	if _, err := s.response.Write([]byte(b.String())); err != nil {
+		return fmt.Errorf("write to the stream: %w", err)
+	}
+	return s.controller.Flush()
+}

@@ -1,0 +1,210 @@
+package web
+
+import (
+	"encoding/base64"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+	"nightshift/views"
+)
+
+const (
+	runPage     = 50
+	exportLimit = 10_000
+)
+
+// listRuns shows all runs, newest first. The filter and the place stand in the address.
+func (s *Server) listRuns(c echo.Context) error {
+	ctx := c.Request().Context()
+	page := s.page(c, views.SectionRuns, "")
+	page.Title = page.T("rail.runs")
+	page.Crumbs = []views.Crumb{{Text: page.Title}}
+	page.Refresh, page.Updated = listRefresh, true
+	list := views.Runs{Page: page, Workflow: c.QueryParam("workflow"), State: c.QueryParam("state"), Mode: c.QueryParam("mode"),
+		From: c.QueryParam("from"), To: c.QueryParam("to")}
+	if list.State == "running" {
+		list.Section = views.SectionRunning
+	}
+	workflows, err := s.db.WorkflowNames(ctx)
+	if err != nil {
+		return err
+	}
+	filter, err := runFilter(c, page.Zone, workflows)
+	if err != nil {
+		return err
+	}
+	for _, w := range workflows {
+		list.Names = append(list.Names, views.Option{Value: w.Name, Text: labelOf(page.Lang, w.Name, w.Label)})
+	}
+	runs, more, err := s.db.Runs(ctx, filter)
+	if err != nil {
+		return err
+	}
+	count, err := s.db.CountRuns(ctx, filter)
+	if err != nil {
+		return err
+	}
+	list.Count = capped(count)
+	for _, run := range runs {
+		list.Rows = append(list.Rows, runRow(page, run))
+	}
+	list.Paging = runPaging(c.Request().URL.Query(), filter, runs, more)
+	return s.render(c, http.StatusOK, views.RunsPage(list))
+}
+
+// runFilter reads the filter of the address; what does not exist is refused by name.
+func runFilter(c echo.Context, zone *time.Location, workflows []db.WorkflowName) (db.RunFilter, error) {
+	filter := db.RunFilter{Limit: runPage, Status: c.QueryParam("state"), Mode: c.QueryParam("mode")}
+	if filter.Status != "" && !slices.Contains([]string{"running", "completed", "failed", "stopped", "interrupted"}, filter.Status) {
+		return filter, badInput("state=" + filter.Status)
+	}
+	if filter.Mode != "" && filter.Mode != "normal" && filter.Mode != "simulation" {
+		return filter, badInput("mode=" + filter.Mode)
+	}
+	if name := c.QueryParam("workflow"); name != "" {
+		at := slices.IndexFunc(workflows, func(w db.WorkflowName) bool { return w.Name == name })
+		if at < 0 {
+			return filter, badInput("workflow=" + name)
+		}
+		filter.WorkflowID = workflows[at].ID
+	}
+	var err error
+	if filter.From, err = dateParam(c, "from", zone, 0); err != nil {
+		return filter, err
+	}
+	// The last day is meant whole.
+	if filter.To, err = dateParam(c, "to", zone, 1); err != nil {
+		return filter, err
+	}
+	if filter.Before, err = cursorParam(c, "before"); err != nil {
+		return filter, err
+	}
+	filter.After, err = cursorParam(c, "after")
+	return filter, err
+}
+
+// dateParam reads a date of the page's zone and adds days to it; none is zero.
+func dateParam(c echo.Context, name string, zone *time.Location, days int) (time.Time, error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	date, err := time.ParseInLocation(time.DateOnly, text, zone)
+	if err != nil || date.Year() < 1970 || date.Year() > 9998 {
+		return time.Time{}, badInput(name + "=" + text)
+	}
+	return date.AddDate(0, 0, days), nil
+}
+
+// cursorParam reads a place in the list; none is nil.
+func cursorParam(c echo.Context, name string) (*db.RunCursor, error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return nil, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return nil, badInput(name)
+	}
+	micros, id, found := strings.Cut(string(raw), ".")
+	start, err1 := strconv.ParseInt(micros, 10, 64)
+	number, err2 := strconv.ParseInt(id, 10, 64)
+	const farthest = 253_370_764_800_000_000 // the year 9999
+	if !found || err1 != nil || err2 != nil || start < -farthest || start > farthest {
+		return nil, badInput(name)
+	}
+	return &db.RunCursor{Start: time.UnixMicro(start), ID: number}, nil
+}
+
+func cursorText(at db.RunCursor) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d", at.Start.UnixMicro(), at.ID))
+}
+
+// runPaging leads to the rows before and behind those shown, under the same filter.
+func runPaging(query url.Values, filter db.RunFilter, runs []db.RunRow, more bool) views.Paging {
+	var paging views.Paging
+	if len(runs) == 0 {
+		return paging
+	}
+	address := func(name string, at db.RunCursor) string {
+		next := url.Values{}
+		for key, values := range query {
+			next[key] = values
+		}
+		next.Del("before")
+		next.Del("after")
+		next.Set(name, cursorText(at))
+		return "/runs?" + next.Encode()
+	}
+	if filter.After != nil || more {
+		paging.Older = address("before", runs[len(runs)-1].Cursor())
+	}
+	if filter.Before != nil || filter.After != nil && more {
+		paging.Newer = address("after", runs[0].Cursor())
+	}
+	return paging
+}
+
+// runRow turns a run into its line of a list.
+func runRow(page views.Page, run db.RunRow) views.RunRow {
+	row := views.RunRow{
+		ID: run.ID, Workflow: run.Workflow, Label: labelOf(page.Lang, run.Workflow, run.Label),
+		State: runState(run.Status, run.Warnings), Simulated: run.Mode == "simulation", Begun: run.Start,
+		Took: run.Duration(page.Now), Trigger: run.Trigger, By: run.StartedBy,
+		Rows: run.Deleted + run.Updated + run.Inserted, StepsDone: run.StepsDone, Steps: run.Steps,
+	}
+	switch {
+	case run.Status == "failed" && run.ErrorStep != "":
+		row.Note = page.T("runs.note_step", run.ErrorMessage, run.ErrorStep)
+	case run.Status == "failed":
+		row.Note = run.ErrorMessage
+	case run.Warnings > 0:
+		row.Note = page.N("runs.warnings", int64(run.Warnings))
+	case run.Resumes != 0:
+		row.Note = page.T("runs.resumes", strconv.FormatInt(run.Resumes, 10))
+	}
+	return row
+}
+
+// exportRuns answers the runs of a filter as CSV, ten thousand at most.
+func (s *Server) exportRuns(c echo.Context) error {
+	ctx := c.Request().Context()
+	workflows, err := s.db.WorkflowNames(ctx)
+	if err != nil {
+		return err
+	}
+	filter, err := runFilter(c, s.plainPage(c).Zone, workflows)
+	if err != nil {
+		return err
+	}
+	filter.Limit = exportLimit
+	runs, _, err := s.db.Runs(ctx, filter)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
+	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="runs.csv"`)
+	out := csv.NewWriter(c.Response())
+	_ = out.Write([]string{"run", "workflow", "mode", "trigger", "by", "status", "started", "ended", "seconds", "deleted", "updated", "added", "warnings", "error"})
+	for _, run := range runs {
+		ended := ""
+		if run.End != nil {
+			ended = run.End.UTC().Format(time.RFC3339)
+		}
+		_ = out.Write([]string{strconv.FormatInt(run.ID, 10), inert(run.Workflow), run.Mode, run.Trigger, inert(run.StartedBy), run.Status,
+			run.Start.UTC().Format(time.RFC3339), ended, strconv.FormatFloat(run.Duration(time.Now()).Seconds(), 'f', 3, 64),
+			strconv.FormatInt(run.Deleted, 10), strconv.FormatInt(run.Updated, 10), strconv.FormatInt(run.Inserted, 10),
+			strconv.Itoa(run.Warnings), inert(run.ErrorMessage)})
+	}
+	out.Flush()
+	return out.Error()
+}

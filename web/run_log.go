@@ -1,0 +1,115 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
+	"nightshift/views"
+)
+
+const (
+	logPage     = 200    // lines shown at once
+	logDownload = 10_000 // lines read at once while a log is downloaded
+)
+
+// logPart is the stretch of a run's log that the address asks for: its last lines, those before a line, or those
+// around a line that somebody linked to.
+func (s *Server) logPart(c echo.Context, run db.Run, following bool) (views.Log, error) {
+	ctx := c.Request().Context()
+	shown := views.Log{Run: run.ID, Following: following, Level: c.QueryParam("level"), Query: strings.TrimSpace(c.QueryParam("q"))}
+	shown.Step, _ = strconv.Atoi(c.QueryParam("step"))
+	filter := db.LogFilter{TaskID: run.ID, Step: shown.Step, Search: shown.Query, Limit: logPage}
+	switch shown.Level {
+	case "":
+	case "warning", "error", "sql":
+		filter.Levels = []string{shown.Level}
+	default:
+		return shown, badInput("level=" + shown.Level)
+	}
+	if len(shown.Query) > 100 {
+		return shown, badInput("q")
+	}
+	shown.Following = following && shown.Level == "" && shown.Query == "" && shown.Step == 0
+	if before, err := strconv.ParseInt(c.QueryParam("before"), 10, 64); err == nil && before > 0 {
+		filter.Before, shown.Following = before, false
+	}
+	if line, err := strconv.ParseInt(c.QueryParam("line"), 10, 64); err == nil && line > 0 {
+		// Half a page behind the line, so that what led to it is there, too.
+		filter.Before, shown.Marked = line+logPage/2, line
+	}
+	lines, more, err := s.db.Log(ctx, filter)
+	if err != nil {
+		return shown, err
+	}
+	count, err := s.db.CountLog(ctx, db.LogFilter{TaskID: run.ID, Step: shown.Step, Search: shown.Query})
+	if err != nil {
+		return shown, err
+	}
+	shown.Lines = logLines(lines)
+	shown.Total, shown.Warnings, shown.Errors = int64(count.All), int64(count.Warnings), int64(count.Errors)
+	if more && len(lines) > 0 {
+		shown.Earlier = max(shown.Total-int64(len(lines)), 1)
+		query := c.Request().URL.Query()
+		query.Del("line")
+		query.Set("before", strconv.FormatInt(lines[0].ID, 10))
+		shown.EarlierAt = fmt.Sprintf("/runs/%d?%s#log", run.ID, query.Encode())
+	}
+	return shown, nil
+}
+
+func logLines(lines []db.LogLine) []views.LogLine {
+	shown := make([]views.LogLine, len(lines))
+	for i, line := range lines {
+		shown[i] = views.LogLine{ID: line.ID, At: line.At, Step: line.Step, Level: line.Level, Message: line.Message}
+	}
+	return shown
+}
+
+// downloadLog sends the whole log of a run as text, read in stretches, so that its size does not matter.
+func (s *Server) downloadLog(c echo.Context) error {
+	id, err := idParam(c)
+	if err != nil {
+		return err
+	}
+	run, err := s.db.RunRow(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentType, "text/plain; charset=utf-8")
+	header.Set(echo.HeaderContentDisposition, fmt.Sprintf(`attachment; filename="%s-%d.log"`, fileName(run.Workflow), run.ID))
+	c.Response().WriteHeader(http.StatusOK)
+	filter := db.LogFilter{TaskID: id, After: -1, Levels: []string{"info", "warning", "error", "sql"}, Limit: logDownload}
+	for {
+		lines, more, err := s.db.Log(c.Request().Context(), filter)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			text := strings.NewReplacer("\n", "␊", "\r", "␍", "\x1b", "␛").Replace(line.Message)
+			if _, err := fmt.Fprintf(c.Response(), "%s %-7s %3d %s\n",
+				line.At.UTC().Format("2006-01-02T15:04:05.000Z"), line.Level, line.Step, text); err != nil {
+				return err
+			}
+		}
+		if !more {
+			return nil
+		}
+		filter.After = lines[len(lines)-1].ID
+	}
+}
+
+// fileName keeps of a name what is safe in a file's name.
+func fileName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return '_'
+	}, name)
+}
