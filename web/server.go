@@ -106,7 +106,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/runs", right: signedIn, handle: s.listRuns},
 		{method: get, path: "/runs.csv", right: signedIn, handle: s.exportRuns},
 		{method: get, path: "/runs/:id", right: signedIn, handle: s.showRun},
-		{method: get, path: "/runs/:id/log", right: signedIn, handle: s.downloadLog},
+		{method: get, path: "/runs/:id/log.txt", right: signedIn, handle: s.downloadLog},
 		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
 		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
 
