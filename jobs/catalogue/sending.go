@@ -9,9 +9,9 @@ import (
 func deliveryPackage() []jobs.Workflow {
 	return []jobs.Workflow{
 		{Name: "aliasCleansing", Label: "Alias cleansing", Package: "delivery",
-			Schedule: "0 3 * * *",
-			Reads:    tables("xtk.enum xtk.enum_value xtk.enum_alias xtk.enum_binding nms.recipient"),
-			Writes:   tables("xtk.enum xtk.enum_value xtk.enum_alias nms.recipient")},
+			Schedule: "0 3 * * *", Run: delivery.AliasCleansing,
+			Reads:  tables("xtk.enum xtk.enum_value xtk.enum_alias xtk.enum_binding nms.recipient"),
+			Writes: tables("xtk.enum xtk.enum_value xtk.enum_alias nms.recipient")},
 		{Name: "billing", Label: "Billing", Package: "delivery",
 			Schedule: "0 1 25 * *", Instances: []string{"marketing"},
 			Reads:  tables("nms.delivery nms.delivery_stat nms.delivery_mapping nms.broad_log xtk.option xtk.operator"),
