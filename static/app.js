@@ -148,11 +148,12 @@
   });
   // A choice shows only the fields that belong to it.
   $$('[data-choice]').forEach((choice) => {
-    const show = () => $$('[data-for]', choice.form).forEach((part) => {
-      const mine = part.dataset.for.split(' ').includes(choice.value);
-      part.hidden = !mine;
-      $$('input, select', part).forEach((input) => { input.disabled = !mine; });
-    });
+    const show = () => {
+      if (choice.type === 'radio' && !choice.checked) return;
+      $$('[data-for]', choice.form).forEach((part) => {
+        part.hidden = part.dataset.for !== '' && !part.dataset.for.split(' ').includes(choice.value);
+      });
+    };
     choice.addEventListener('change', show);
     show();
   });

@@ -1,12 +1,17 @@
 package views
 
 import (
+	"fmt"
+	"time"
+
 	"nightshift/views/locale"
 )
 
 // word is the part of a text's key that names the order; a start after a failure or a pause has words of its own.
 func (p Dialog) word() string {
 	switch {
+	case p.Plan > 0:
+		return "plan"
 	case p.Order == OrderStart && p.Resume:
 		return "start_failed"
 	case p.Order == OrderStart && p.State == Paused:
@@ -34,11 +39,11 @@ func (p Dialog) verb() string { return p.T("verb." + p.word()) }
 
 // destroys reports an order that cannot be taken back.
 func (p Dialog) destroys() bool {
-	return p.Order == OrderUnconditionalStop || p.Order == OrderPurgeHistory
+	return p.Order == OrderUnconditionalStop || p.Order == OrderPurgeHistory || p.Plan > 0
 }
 
 func (p Dialog) kind() Kind {
-	if p.Order == OrderUnconditionalStop {
+	if p.Order == OrderUnconditionalStop || p.Plan > 0 {
 		return Destructive
 	}
 	return Filled
@@ -55,7 +60,7 @@ func (p Dialog) fields() []Field {
 		return []Field{{Name: "reason", Label: p.T("pause.reason"), Note: note, Value: p.Reason, Error: p.Errors["reason"],
 			Autofocus: true, Required: p.Severity != "normal"}}
 	case OrderUnconditionalStop:
-		return []Field{{Name: "name", Label: p.T("stop.type_name", p.Workflow), Error: p.Errors["name"], Mono: true, Required: true}}
+		return []Field{{Name: "name", Label: p.T("stop.type_name", p.Workflow), Error: p.Errors["name"], Mono: true, Required: true, Typed: p.Workflow}}
 	}
 	return nil
 }
@@ -94,3 +99,38 @@ func (p Dialog) fateWord() string {
 	}
 	return p.T("fate.runs")
 }
+
+// back is where the question came from.
+func (p Dialog) back() string {
+	switch {
+	case p.Plan > 0:
+		return runPath(p.Plan)
+	case p.Run > 0:
+		return runPath(p.Run)
+	}
+	return workflowPath(p.Workflow)
+}
+
+// shownSlots are the first of the coming slots, as many as the picture has room for.
+func (p Dialog) shownSlots() []time.Time { return p.Slots[:min(len(p.Slots), 6)] }
+
+func (p Dialog) slotsEnd() time.Time {
+	shown := p.shownSlots()
+	span := max(shown[len(shown)-1].Sub(p.Now), time.Minute)
+	return p.Now.Add(span + span/10)
+}
+
+func (p Dialog) slotX(at time.Time) string {
+	return fmt.Sprintf("%.2f%%", 5+90*float64(at.Sub(p.Now))/float64(p.slotsEnd().Sub(p.Now)))
+}
+
+// slotText is the clock, or the day when the slots are a day and more apart.
+func (p Dialog) slotText(at time.Time) string {
+	if p.slotsEnd().Sub(p.Now) > 36*time.Hour {
+		return p.Day(at)
+	}
+	return p.Clock(at)
+}
+
+// slotsWords is the picture in words: the first slot and what becomes of it.
+func (p Dialog) slotsWords() string { return p.Stamp(p.Slots[0]) + ": " + p.fateWord() }

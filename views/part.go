@@ -111,6 +111,8 @@ type Field struct {
 	Autocomplete       string
 	Required, Mono     bool
 	Autofocus          bool
+	Typed              string // text that must be typed before the form can be sent
+	For                string // choices of the form that the field counts for, with spaces; empty: all
 	Options            []Option
 }
 
@@ -132,7 +134,15 @@ func (f Field) autocomplete() string {
 	return f.Autocomplete
 }
 
-// described ties the input to its help and its error.
+// counted names the choices that the field counts for, so that script can hide it under others.
+func (f Field) counted() templ.Attributes {
+	if f.For == "" {
+		return nil
+	}
+	return templ.Attributes{"data-for": f.For}
+}
+
+// described ties the input to its help and its error, and to the text that must be typed.
 func (f Field) described() templ.Attributes {
 	var ids []string
 	if f.Error != "" {
@@ -147,6 +157,9 @@ func (f Field) described() templ.Attributes {
 	}
 	if f.Error != "" {
 		attributes["aria-invalid"] = "true"
+	}
+	if f.Typed != "" {
+		attributes["data-typed"] = f.Typed
 	}
 	return attributes
 }

@@ -17,6 +17,7 @@ type tickItem struct {
 type fieldsOf struct {
 	heading, note string
 	fields        []Field
+	kinds         string // kinds of schedules that it counts for, with spaces; empty: all
 }
 
 // scheduleKinds are the kinds of schedules in the order in which they are offered.
@@ -26,18 +27,18 @@ func scheduleKinds() []string {
 
 // groups are the fields of all kinds of schedules, each under the kinds that it counts for.
 func (p ScheduleForm) groups() []fieldsOf {
-	field := func(name, value, kind string, mono bool) Field {
+	field := func(name, value, kind, counts string) Field {
 		return Field{Name: name, Label: p.T("schedule." + name), Help: p.T("schedule." + name + "_help"), Value: value, Type: kind,
-			Mono: mono, Error: p.Errors[name]}
+			Mono: name == "cron", Error: p.Errors[name], For: counts}
 	}
 	return []fieldsOf{
-		{p.T("schedule.group_times"), p.T("schedule.group_times_note"), []Field{field("times", p.Times, "", false)}},
+		{p.T("schedule.group_times"), p.T("schedule.group_times_note"), []Field{field("times", p.Times, "", "")}, "times daily weekly monthly"},
 		{p.T("schedule.group_period"), p.T("schedule.group_period_note"), []Field{
-			field("every", p.Every, "number", false), field("from", p.From, "time", false), field("to", p.To, "time", false)}},
+			field("every", p.Every, "number", ""), field("from", p.From, "time", ""), field("to", p.To, "time", "")}, "period"},
 		{p.T("schedule.group_days"), p.T("schedule.group_days_note"), []Field{
-			field("every_days", p.EveryDays, "number", false), field("month_days", p.MonthDays, "", false),
-			field("nth", p.Nth, "number", false), field("nth_weekday", p.NthWeekday, "number", false)}},
-		{p.T("schedule.group_once"), "", []Field{field("at", p.At, "datetime-local", false), field("cron", p.Cron, "", true)}},
+			field("every_days", p.EveryDays, "number", "daily"), field("month_days", p.MonthDays, "", "monthly"),
+			field("nth", p.Nth, "number", "monthly"), field("nth_weekday", p.NthWeekday, "number", "monthly")}, "daily monthly"},
+		{p.T("schedule.group_once"), "", []Field{field("at", p.At, "datetime-local", "once"), field("cron", p.Cron, "", "cron")}, "once cron"},
 	}
 }
 
@@ -52,7 +53,7 @@ func (p ScheduleForm) limits() fieldsOf {
 		zone, field("max_executions", p.MaxExecutions, "number"),
 		field("valid_from", p.ValidFrom, "datetime-local"), field("valid_to", p.ValidTo, "datetime-local"),
 		field("window_from", p.WindowFrom, "time"), field("window_to", p.WindowTo, "time"),
-	}}
+	}, ""}
 }
 
 // inZone writes a coming date in the zone of the schedule, which may not be the reader's.

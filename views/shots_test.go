@@ -26,6 +26,10 @@ func shown(page Page) map[string]templ.Component {
 		"workflow":   WorkflowPage(workflowOf(page)),
 		"run":        RunPage(runOf(page)),
 		"run-failed": RunPage(failedOf(page)),
+		"pause":      DialogPage(pauseOf(page)),
+		"last":       DialogPage(lastOf(page)),
+		"schedule":   SchedulePage(scheduleOf(page)),
+		"properties": PropertiesPage(propertiesOf(page)),
 		"sign-in":    SignInPage(signInOf(page)),
 		"set-up":     SetUpPage(setUpOf(page)),
 	}
