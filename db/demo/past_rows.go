@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	invented = `{"invented": true}`
-	pastNode = "demo"
+	pastNode  = "demo"
+	pastBatch = 5000
 )
 
 // pastRun is one run to be written, with what is unusual about it.
@@ -82,25 +82,27 @@ func (h *history) run(r pastRun) int64 {
 func (h *history) execution(r pastRun, event int64, status string) int64 {
 	id := h.task0 + int64(len(h.tasks)) + 1
 	at, changed := r.started, int64(0)
-	h.log(r, pastLine{task: id, at: at, message: fmt.Sprintf("Start: normal, cut-off %s", at.Format("2006-01-02 15:04:05 MST"))})
+	h.log(r, pastLine{task: id, at: at, message: fmt.Sprintf("Run %d begins on %s (%s)", id, pastNode, r.trigger)})
+	h.log(r, pastLine{task: id, at: at, message: "run, cut-off " + at.Format("2006-01-02 15:04:05.000 MST")})
 	for i, step := range r.workflow.steps {
 		if r.resumes > 0 && i < r.failedAt {
-			h.step(pastStepRow{id, i, step, "kept", at, at, 0})
+			h.step(r, pastStepRow{id, i, "kept", at, at, 0})
 			continue
 		}
 		took := time.Duration(step.seconds * r.factor * (0.8 + 0.4*h.rng.Float64()) * float64(time.Second)).Truncate(time.Millisecond)
 		rows := int64(float64(step.rows) * float64(h.size.Rows()/50_000) * (0.4 + 1.2*h.rng.Float64()))
 		if status != "completed" && i == r.failedAt {
 			at = at.Add(took)
-			h.step(pastStepRow{id, i, step, status, at.Add(-took), at, 0})
+			h.step(r, pastStepRow{id, i, status, at.Add(-took), at, 0})
 			break
 		}
-		h.step(pastStepRow{id, i, step, "completed", at, at.Add(took), rows})
+		h.step(r, pastStepRow{id, i, "completed", at, at.Add(took), rows})
 		at, changed = at.Add(took), changed+rows
-		if step.table != "" {
-			h.effect(r, id, i, step, rows)
+		if rows > 0 {
+			h.effect(r, id, i, rows)
+			h.log(r, pastLine{id, i + 1, at, "info", fmt.Sprintf("%s: %s rows in %s (%s)", step.table, commas(rows), batches(rows), words(took))})
 		}
-		h.log(r, pastLine{id, i + 1, at, "info", fmt.Sprintf("%d/%d %s: %d rows %s (%s)", i+1, len(r.workflow.steps), step.key, rows, r.workflow.verb, words(took))})
+		h.log(r, pastLine{id, i + 1, at, "info", fmt.Sprintf("%d/%d %s: %s (%s)", i+1, len(r.workflow.steps), step.key, r.outcome(rows), words(took))})
 	}
 	if r.warnings > 0 {
 		h.log(r, pastLine{id, len(r.workflow.steps), at, "warning", "Invented warning: one table was in use and is left for the next run"})
@@ -118,43 +120,78 @@ func (h *history) task(r pastRun, event int64, status string, end time.Time, cha
 		code, step, message = "55P03", r.workflow.steps[r.failedAt].key, "canceling statement due to lock timeout"
 		h.log(r, pastLine{id, r.failedAt + 1, end, "error", fmt.Sprintf("Step %s failed: canceling statement due to lock timeout (55P03)", step)})
 	case "interrupted":
-		code, message = "lost", "the process that ran it was lost"
-		h.log(r, pastLine{task: id, at: end, level: "error", message: "The process that ran it was lost"})
+		message = "The session of this run was lost with its process on " + pastNode
+		h.log(r, pastLine{task: id, at: end, level: "error", message: "The session of this run was lost with its process on " + pastNode})
 	default:
-		h.log(r, pastLine{task: id, at: end, message: fmt.Sprintf("done in %s: %d rows %s", words(end.Sub(r.started)), changed, r.workflow.verb)})
+		h.log(r, pastLine{task: id, at: end, message: fmt.Sprintf("done in %s: %s", words(end.Sub(r.started)), r.outcome(changed))})
 	}
 	if r.resumes > 0 {
 		resumes, by = r.resumes, "admin"
 	}
 	h.tasks = append(h.tasks, []any{id, r.workflowID, event, r.trigger, status, pastNode, int32(4000 + id%20000), pastNode, by, r.due, r.started, end, r.started,
-		resumes, changed, changed, r.warnings, code, step, message, invented})
+		resumes, int64(0), changed, r.warnings, code, step, message, r.result()})
 }
 
 // pastStepRow is one execution of a step.
 type pastStepRow struct {
 	task     int64
 	index    int
-	step     pastStep
 	status   string
 	from, to time.Time
 	rows     int64
 }
 
-func (h *history) step(s pastStepRow) {
-	id := h.step0 + int64(len(h.steps)) + 1
-	h.steps = append(h.steps, []any{id, s.task, int32(s.index + 1), s.step.key, s.status, s.from, s.to, s.rows, s.rows, int32(s.rows/5000 + 1)})
+func (h *history) step(r pastRun, s pastStepRow) {
+	id, key := h.step0+int64(len(h.steps))+1, r.workflow.steps[s.index].key
+	var message any
+	if s.status == "completed" {
+		message = r.outcome(s.rows)
+	}
+	h.steps = append(h.steps, []any{id, s.task, int32(s.index + 1), key, key, s.status, s.from, s.to, s.rows, s.rows, s.rows, "rows",
+		int32((s.rows + pastBatch - 1) / pastBatch), message})
+}
+
+// outcome says in words what was changed.
+func (r pastRun) outcome(rows int64) string {
+	if rows == 0 {
+		return "nothing to do"
+	}
+	return commas(rows) + " " + r.workflow.verb
+}
+
+// result marks the run as invented, and names its steps as every run does.
+func (r pastRun) result() map[string]any {
+	keys := make([]string, len(r.workflow.steps))
+	for i, step := range r.workflow.steps {
+		keys[i] = step.key
+	}
+	return map[string]any{"invented": true, "steps": keys}
+}
+
+// batches writes how many batches so many rows took.
+func batches(rows int64) string {
+	if rows <= pastBatch {
+		return "1 batch"
+	}
+	return commas((rows+pastBatch-1)/pastBatch) + " batches"
+}
+
+// commas writes a number in groups of three digits.
+func commas(n int64) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }
 
 // effect adds the ledger's row: deleted rows, or updated ones of a workflow that updates.
-func (h *history) effect(r pastRun, task int64, i int, step pastStep, rows int64) {
-	if rows == 0 {
-		return
-	}
+func (h *history) effect(r pastRun, task int64, i int, rows int64) {
 	updated, deleted := int64(0), rows
 	if r.workflow.verb == "updated" {
 		updated, deleted = rows, 0
 	}
-	h.effects = append(h.effects, []any{task, int32(i + 1), step.table, updated, deleted})
+	h.effects = append(h.effects, []any{task, int32(i + 1), r.workflow.steps[i].table, updated, deleted})
 }
 
 // pastLine is a line of a log. step counts from 1; 0: a line of the run itself. No level: info.
@@ -187,7 +224,8 @@ func (h *history) write(ctx context.Context) error {
 		{"xtk.workflow_event", "id workflow_id kind status reason scheduled_at processing_date task_id losses created", h.events},
 		{"xtk.workflow_task", `id workflow_id event_id trigger status node backend_pid build started_by due_at start_date completion_date cut_off
 			resumes_task_id rows_read rows_changed warnings error_code error_step error_message result`, h.tasks},
-		{"xtk.workflow_task_step", "id task_id step_order step_key status start_date end_date rows_read rows_changed batches", h.steps},
+		{"xtk.workflow_task_step", `id task_id step_order step_key label status start_date end_date rows_changed
+			progress_done progress_total progress_unit batches message`, h.steps},
 		{"xtk.workflow_task_effect", "task_id step_order table_name updated deleted", h.effects},
 		{"xtk.workflow_log", "id workflow_id task_id step_order step_key level message log_date", h.logs},
 	} {
