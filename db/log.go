@@ -32,26 +32,34 @@ type LogFilter struct {
 	Limit         int
 }
 
-const logWhere = `
-	(@task = 0 OR l.task_id = @task)
-	AND (@task <> 0 OR l.workflow_id = @workflow)
-	AND l.level = ANY(@levels)
-	AND (@step = 0 OR l.step_order = @step)
-	AND (@search = '' OR strpos(lower(l.message), @search) > 0)`
-
-func (f LogFilter) args() pgx.StrictNamedArgs {
-	levels := f.Levels
-	if len(levels) == 0 {
-		levels = []string{"info", "warning", "error"}
+// where is the filter's condition over a line l; only what is asked for stands in it.
+func (f LogFilter) where() (string, pgx.StrictNamedArgs) {
+	clauses, args := []string{"l.level = ANY(@levels)"}, pgx.StrictNamedArgs{"levels": f.Levels}
+	if len(f.Levels) == 0 {
+		args["levels"] = []string{"info", "warning", "error"}
 	}
-	return pgx.StrictNamedArgs{"task": f.TaskID, "workflow": f.WorkflowID, "levels": levels, "step": f.Step,
-		"search": strings.ToLower(f.Search)}
+	if f.TaskID != 0 {
+		clauses = append(clauses, "l.task_id = @task")
+		args["task"] = f.TaskID
+	} else {
+		clauses = append(clauses, "l.workflow_id = @workflow")
+		args["workflow"] = f.WorkflowID
+	}
+	if f.Step != 0 {
+		clauses = append(clauses, "l.step_order = @step")
+		args["step"] = f.Step
+	}
+	if f.Search != "" {
+		clauses = append(clauses, "strpos(lower(l.message), @search) > 0")
+		args["search"] = strings.ToLower(f.Search)
+	}
+	return strings.Join(clauses, " AND "), args
 }
 
 // Log reads a stretch of a journal, always oldest line first, and says whether there are more lines beyond it in the
 // direction asked for.
 func (d *DB) Log(ctx context.Context, f LogFilter) ([]LogLine, bool, error) {
-	args := f.args()
+	where, args := f.where()
 	order, beyond, from := "DESC", "<", f.Before
 	if f.After > 0 || f.Before == 0 && f.After < 0 {
 		order, beyond, from = "ASC", ">", f.After
@@ -62,7 +70,7 @@ func (d *DB) Log(ctx context.Context, f LogFilter) ([]LogLine, bool, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT l.id, COALESCE(l.task_id, 0), l.log_date, l.level, COALESCE(l.step_order, 0), COALESCE(l.step_key, ''), l.message
 		FROM xtk.workflow_log l
-		WHERE `+logWhere+`
+		WHERE `+where+`
 		  AND l.id `+beyond+` @from
 		ORDER BY l.id `+order+`
 		LIMIT @limit`, args)
@@ -88,15 +96,15 @@ type LogCount struct{ All, Warnings, Errors int }
 
 // CountLog counts the lines of a filter by level, whatever its place and levels.
 func (d *DB) CountLog(ctx context.Context, f LogFilter) (LogCount, error) {
-	args := f.args()
+	f.Levels = nil
+	where, args := f.where()
 	args["cap"] = CountCap + 1
-	args["levels"] = []string{"info", "warning", "error"}
 	var c LogCount
 	// Trouble is counted on its own, so that a warning beyond the cap is not lost.
 	err := d.Pool.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+logWhere+` LIMIT @cap) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+logWhere+` AND l.level = 'warning' LIMIT @cap) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+logWhere+` AND l.level = 'error' LIMIT @cap) a)`,
+		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` LIMIT @cap) a),
+		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'warning' LIMIT @cap) a),
+		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'error' LIMIT @cap) a)`,
 		args).Scan(&c.All, &c.Warnings, &c.Errors)
 	if err != nil {
 		return c, fmt.Errorf("count the log: %w", err)

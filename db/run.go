@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,19 +60,27 @@ type RunCursor struct {
 // Cursor is the place of the run in the list.
 func (r RunRow) Cursor() RunCursor { return RunCursor{Start: r.Start, ID: r.ID} }
 
-// where is the filter's condition over a task t and its workflow w.
-const runWhere = `
-	(@workflow = 0 OR t.workflow_id = @workflow)
-	AND (@package = '' OR w.package = @package)
-	AND (@status = '' OR t.status = @status)
-	AND (@mode = '' OR t.mode = @mode)
-	AND (@trigger = '' OR t.trigger = @trigger)
-	AND (@from::timestamptz IS NULL OR t.start_date >= @from)
-	AND (@to::timestamptz IS NULL OR t.start_date < @to)`
-
-func (f RunFilter) args() pgx.StrictNamedArgs {
-	return pgx.StrictNamedArgs{"workflow": f.WorkflowID, "package": f.Package, "status": f.Status, "mode": f.Mode,
-		"trigger": f.Trigger, "from": orNull(f.From), "to": orNull(f.To)}
+// where is the filter's condition over a task t and its workflow w. Only what is asked for stands in it, so that each
+// question gets the index that is made for it.
+func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
+	clauses, args := []string{"true"}, pgx.StrictNamedArgs{}
+	add := func(asked bool, clause, name string, value any) {
+		if asked {
+			clauses = append(clauses, clause)
+			args[name] = value
+		}
+	}
+	add(f.WorkflowID != 0, "t.workflow_id = @workflow", "workflow", f.WorkflowID)
+	add(f.Package != "", "w.package = @package", "package", f.Package)
+	add(f.Status != "", "t.status = @status", "status", f.Status)
+	add(f.Mode != "" && f.Mode != "simulation", "t.mode = @mode", "mode", f.Mode)
+	if f.Mode == "simulation" {
+		clauses = append(clauses, "t.mode = 'simulation'") // written out for the index of the few rehearsals
+	}
+	add(f.Trigger != "", "t.trigger = @trigger", "trigger", f.Trigger)
+	add(!f.From.IsZero(), "t.start_date >= @from", "from", f.From)
+	add(!f.To.IsZero(), "t.start_date < @to", "to", f.To)
+	return strings.Join(clauses, " AND "), args
 }
 
 // runColumns reads a task t with its workflow w, its steps and its effects.
@@ -110,22 +119,22 @@ func scanRun(row pgx.CollectableRow) (RunRow, error) {
 // Runs lists runs, newest first, and says whether there are more beyond the page in the direction asked for. Steps and
 // effects are read for the page's rows only.
 func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
-	args := f.args()
+	where, args := f.where()
 	order, beyond, cursor := "DESC", "<", f.Before
 	if f.After != nil {
 		order, beyond, cursor = "ASC", ">", f.After
 	}
-	if cursor == nil {
-		cursor = &RunCursor{Start: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if cursor != nil {
+		where += ` AND (t.start_date, t.id) ` + beyond + ` (@start, @id)`
+		args["start"], args["id"] = cursor.Start, cursor.ID
 	}
-	args["start"], args["id"], args["limit"] = cursor.Start, cursor.ID, f.Limit+1
+	args["limit"] = f.Limit + 1
 	rows, err := d.Pool.Query(ctx, `
 		WITH page AS (
 			SELECT t.id
 			FROM xtk.workflow_task t
 			JOIN xtk.workflow w ON w.id = t.workflow_id
-			WHERE `+runWhere+`
-			  AND (t.start_date, t.id) `+beyond+` (@start, @id)
+			WHERE `+where+`
 			ORDER BY t.start_date `+order+`, t.id `+order+`
 			LIMIT @limit)
 		SELECT `+runColumns+`
@@ -151,7 +160,7 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
 
 // CountRuns counts the runs of a filter up to CountCap + 1, whatever its cursor.
 func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
-	args := f.args()
+	where, args := f.where()
 	args["cap"] = CountCap + 1
 	var count int
 	err := d.Pool.QueryRow(ctx, `
@@ -159,7 +168,7 @@ func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
 		FROM (SELECT
 		      FROM xtk.workflow_task t
 		      JOIN xtk.workflow w ON w.id = t.workflow_id
-		      WHERE `+runWhere+`
+		      WHERE `+where+`
 		      LIMIT @cap) AS found`, args).Scan(&count)
 	if err != nil {
 		return 0, fmt.Errorf("count the runs: %w", err)

@@ -110,12 +110,16 @@ func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// queueSteps reads the steps begun, and after them those that the newest comparable run had and this one lacks, each
-// with its usual durations.
+// queueSteps reads the steps begun, and after them those that the run has announced, or when it announced none, those
+// that the newest comparable run had, each with its usual durations.
 func queueSteps(batch *pgx.Batch, id int64, into *[]RunStep) {
 	batch.Queue(`
 		WITH run AS (
-			SELECT id, workflow_id, mode, status FROM xtk.workflow_task WHERE id = $1
+			SELECT id, workflow_id, mode, status, result FROM xtk.workflow_task WHERE id = $1
+		), announced AS (
+			SELECT a.step_key, a.step_order
+			FROM run
+			CROSS JOIN LATERAL jsonb_array_elements_text(run.result -> 'steps') WITH ORDINALITY a (step_key, step_order)
 		), comparable AS (
 			SELECT p.id
 			FROM run
@@ -135,13 +139,17 @@ func queueSteps(batch *pgx.Batch, id int64, into *[]RunStep) {
 			WHERE s.status = 'completed'
 			GROUP BY s.step_key
 		)
-		SELECT COALESCE(s.step_order, u.step_order), COALESCE(s.step_key, u.step_key), COALESCE(s.label, u.label),
+		SELECT COALESCE(s.step_order, a.step_order, u.step_order)::int, COALESCE(s.step_key, a.step_key, u.step_key),
+		       COALESCE(s.label, u.label, ''),
 		       COALESCE(s.status, ''), COALESCE(s.message, ''), COALESCE(s.progress_unit, ''), s.start_date, s.end_date,
 		       COALESCE(s.rows_read, 0), COALESCE(s.rows_changed, 0), COALESCE(s.progress_done, 0), s.progress_total,
 		       COALESCE(s.batches, 0), COALESCE(s.detail, '{}'), u.seconds, COALESCE(u.runs, 0)
 		FROM (SELECT * FROM xtk.workflow_task_step WHERE task_id = $1) s
-		FULL JOIN usual u ON u.step_key = s.step_key
-		WHERE s.id IS NOT NULL OR u.recent AND (SELECT status FROM run) <> 'completed'
+		FULL JOIN announced a ON a.step_key = s.step_key
+		FULL JOIN usual u ON u.step_key = COALESCE(s.step_key, a.step_key)
+		WHERE s.id IS NOT NULL
+		   OR (SELECT status FROM run) <> 'completed'
+		      AND (a.step_key IS NOT NULL OR u.recent AND NOT EXISTS (SELECT FROM announced))
 		ORDER BY 1, 2`, id).Query(func(rows pgx.Rows) error {
 		steps, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (RunStep, error) {
 			var s RunStep

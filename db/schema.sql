@@ -2142,7 +2142,7 @@ CREATE TABLE xtk.workflow_event (
 );
 CREATE INDEX workflow_event_pending ON xtk.workflow_event USING btree (status, scheduled_at) WHERE (status = 'pending'::text);
 CREATE INDEX workflow_event_scheduled_at_idx ON xtk.workflow_event USING btree (scheduled_at);
-CREATE UNIQUE INDEX workflow_event_slot ON xtk.workflow_event USING btree (workflow_id, scheduled_at) WHERE (kind = 'scheduled'::text);
+CREATE UNIQUE INDEX workflow_event_slot ON xtk.workflow_event USING btree (workflow_id, scheduled_at) WHERE (kind = ANY (ARRAY['scheduled'::text, 'catch_up'::text]));
 CREATE INDEX workflow_event_workflow_id_scheduled_at_idx ON xtk.workflow_event USING btree (workflow_id, scheduled_at);
 CREATE INDEX workflow_event_workflow_id_status_idx ON xtk.workflow_event USING btree (workflow_id, status);
 
@@ -2243,10 +2243,12 @@ CREATE TABLE xtk.workflow_task (
 );
 CREATE INDEX workflow_task_event_id_idx ON xtk.workflow_task USING btree (event_id);
 CREATE UNIQUE INDEX workflow_task_running ON xtk.workflow_task USING btree (workflow_id) WHERE (status = 'running'::text);
+CREATE INDEX workflow_task_simulation ON xtk.workflow_task USING btree (start_date, id) WHERE (mode = 'simulation'::text);
 CREATE INDEX workflow_task_start_date_completion_date_idx ON xtk.workflow_task USING btree (start_date, completion_date);
 CREATE INDEX workflow_task_start_date_id_idx ON xtk.workflow_task USING btree (start_date, id);
 CREATE INDEX workflow_task_status_idx ON xtk.workflow_task USING btree (status) WHERE (status = 'running'::text);
 CREATE INDEX workflow_task_status_start_date_id_idx ON xtk.workflow_task USING btree (status, start_date, id);
+CREATE INDEX workflow_task_trigger_start_date_id_idx ON xtk.workflow_task USING btree (trigger, start_date, id);
 CREATE INDEX workflow_task_workflow_id_start_date_id_idx ON xtk.workflow_task USING btree (workflow_id, start_date, id);
 CREATE TRIGGER workflow_task_final BEFORE UPDATE ON xtk.workflow_task FOR EACH ROW EXECUTE FUNCTION xtk.freeze_final_task();
 

@@ -97,6 +97,19 @@ func TestRunPage(t *testing.T) {
 	if r.Next != 0 || r.Previous == 0 {
 		t.Errorf("got next %d, previous %d, want none and one", r.Next, r.Previous)
 	}
+	if _, err := d.Pool.Exec(t.Context(), `
+		UPDATE xtk.workflow_task SET result = '{"steps": ["first", "second", "new", "third"]}' WHERE id = $1`, failed); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = d.Run(t.Context(), failed); err != nil {
+		t.Fatal(err)
+	}
+	if steps = ""; len(r.StepList) == 4 {
+		steps = r.StepList[2].Key + r.StepList[2].Status + " " + r.StepList[3].Key + r.StepList[3].Usual.P50.String()
+	}
+	if want := "new third15s"; steps != want {
+		t.Errorf("announced steps to come: got %q, want %q", steps, want)
+	}
 	if _, err := d.Run(t.Context(), 1<<40); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("unknown run: got %v, want not found", err)
 	}

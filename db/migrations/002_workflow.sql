@@ -100,7 +100,7 @@ CREATE TABLE xtk.workflow_event (
     created timestamptz NOT NULL DEFAULT now()
 );
 -- However many nodes tick and however their clocks differ: one row a slot.
-CREATE UNIQUE INDEX workflow_event_slot ON xtk.workflow_event (workflow_id, scheduled_at) WHERE kind = 'scheduled';
+CREATE UNIQUE INDEX workflow_event_slot ON xtk.workflow_event (workflow_id, scheduled_at) WHERE kind IN ('scheduled', 'catch_up');
 CREATE INDEX ON xtk.workflow_event (workflow_id, status);
 CREATE INDEX ON xtk.workflow_event (workflow_id, scheduled_at);
 CREATE INDEX ON xtk.workflow_event (scheduled_at);
@@ -164,6 +164,8 @@ CREATE INDEX ON xtk.workflow_task (status) WHERE status = 'running';
 CREATE INDEX ON xtk.workflow_task (workflow_id, start_date, id);
 CREATE INDEX ON xtk.workflow_task (start_date, id);
 CREATE INDEX ON xtk.workflow_task (status, start_date, id);
+CREATE INDEX ON xtk.workflow_task (trigger, start_date, id);
+CREATE INDEX workflow_task_simulation ON xtk.workflow_task (start_date, id) WHERE mode = 'simulation';
 CREATE INDEX ON xtk.workflow_task (start_date, completion_date);
 CREATE INDEX ON xtk.workflow_task (event_id);
 
