@@ -64,11 +64,7 @@ func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 		return nil, err
 	}
 	d.UseKey(key)
-	_, err = d.EnsurePartitions(ctx)
-	if err == nil {
-		err = catalogue.Install(ctx, d)
-	}
-	if err != nil {
+	if err := catalogue.Install(ctx, d); err != nil {
 		d.Close()
 		return nil, err
 	}

@@ -94,6 +94,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() { e.listen(ctx) })
 	loops.Go(func() { e.work(ctx) })
+	loops.Go(func() { e.partitions(ctx) })
 	<-ctx.Done()
 	err = clock.close()
 	loops.Wait()
