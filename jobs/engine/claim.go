@@ -155,6 +155,10 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 		return nil, false, err
 	}
 	err = pgx.BeginFunc(ctx, session, func(tx pgx.Tx) error {
+		// The workflow's row first, as everywhere: whoever gives it an order now is waited for.
+		if _, err := tx.Exec(ctx, `SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, c.Workflow); err != nil {
+			return fmt.Errorf("lock the workflow: %w", err)
+		}
 		if full, err = ceilingReached(ctx, tx); err != nil || full {
 			return err
 		}

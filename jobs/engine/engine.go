@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -53,6 +52,8 @@ type Engine struct {
 	sweep     atomic.Bool // the next round looks at everything
 	clock     *clock
 	lag       time.Duration // tests make one process slower than another
+	// Of the working goroutine alone: when the node was shown alive and its tables looked after.
+	seen, kept time.Time
 
 	mu      sync.Mutex
 	running map[int64]*execution // by task
@@ -110,19 +111,17 @@ func (e *Engine) ring() {
 }
 
 // work does a round at every bell and, with a look at what no bell tells, every two seconds and when a run of this
-// process was lost. An outage is logged when it begins and when it ends.
+// process was lost.
 func (e *Engine) work(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
-	wait := time.Duration(0)
+	trouble := &trouble{log: e.config.Logger.With("node", e.config.Node)}
 	e.sweep.Store(true)
 	for ctx.Err() == nil {
 		full := e.sweep.Swap(false)
-		err := e.round(ctx, full)
-		if err != nil && full {
+		wait := trouble.after(ctx, e.round(ctx, full))
+		if wait > 0 {
 			e.sweep.Store(true)
-		}
-		if wait = e.outage(ctx, err, wait); wait > 0 {
 			pause(ctx, wait)
 			continue
 		}
@@ -136,35 +135,18 @@ func (e *Engine) work(ctx context.Context) {
 	}
 }
 
-// outage says how long to wait after a round: nothing after a good one, longer after each bad one.
-func (e *Engine) outage(ctx context.Context, err error, wait time.Duration) time.Duration {
-	switch {
-	case err == nil && wait > 0:
-		e.config.Logger.InfoContext(ctx, "the engine goes on", "node", e.node.Name)
-		return 0
-	case err == nil || ctx.Err() != nil:
-		return 0
-	case wait == 0:
-		e.config.Logger.ErrorContext(ctx, "the engine cannot work, it tries again", "node", e.node.Name, "error", err)
-		return backOffFrom
-	}
-	longer := min(2*wait, backOffTo)
-	return longer - time.Duration(rand.Int64N(int64(longer/4)))
-}
-
-// round does all that can be done now, in the order that lets one bell carry an order to its first log line.
-func (e *Engine) round(ctx context.Context, full bool) error {
-	steps := []func(context.Context) error{e.applyOrders, e.plan, e.due, e.skip, e.claim}
+// round does all that can be done now, in the order that lets one bell carry an order to its first log line. It returns
+// what each part says: one that fails does not keep the others from their work.
+func (e *Engine) round(ctx context.Context, full bool) []error {
+	parts := []func(context.Context) error{e.applyOrders, e.plan, e.due, e.skip, e.claim}
 	if full {
-		steps = append([]func(context.Context) error{e.takeOver, e.selfOrders, e.stopAsked}, steps...)
+		parts = append([]func(context.Context) error{e.takeOver, e.selfOrders, e.stopAsked, e.keep}, parts...)
 	}
-	var failed []error
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			failed = append(failed, err)
-		}
+	said := make([]error, len(parts))
+	for i, part := range parts {
+		said[i] = part(ctx)
 	}
-	return errors.Join(failed...)
+	return said
 }
 
 // drain stops the runs of this process and waits for them, then says that the node ended in order.

@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// keepEvery is how often a process looks after the tables of the engine itself.
+const keepEvery = 6 * time.Hour
+
+// keep makes partitions ahead of time, forgets orders that were applied long ago and nodes not seen for a quarter, and
+// tells people that this node is there.
+func (e *Engine) keep(ctx context.Context) error {
+	var failed []error
+	if node := e.nodeNow(); node.ID != 0 && time.Since(e.seen) > 10*time.Second {
+		failed = append(failed, e.config.DB.SeeNode(ctx, node.ID, false))
+		e.seen = time.Now()
+	}
+	if time.Since(e.kept) < keepEvery {
+		return errors.Join(failed...)
+	}
+	e.kept = time.Now()
+	if _, err := e.config.DB.EnsurePartitions(ctx); err != nil {
+		failed = append(failed, err)
+	}
+	for _, sql := range []string{
+		`DELETE FROM xtk.workflow_job WHERE applied_at < now() - interval '30 days'`,
+		`DELETE FROM xtk.engine_node WHERE seen_at < now() - interval '90 days'`,
+	} {
+		if _, err := e.config.DB.Pool.Exec(ctx, sql); err != nil {
+			failed = append(failed, fmt.Errorf("keep the engine's tables small: %w", err))
+		}
+	}
+	return errors.Join(failed...)
+}
