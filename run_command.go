@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"nightshift/db"
-	"nightshift/jobs"
 	"nightshift/jobs/catalogue"
 	"nightshift/jobs/engine"
 )
@@ -29,8 +28,13 @@ func runCommand(ctx context.Context, c config, args []string, out io.Writer) err
 	if err != nil {
 		return err
 	}
-	w, known := catalogued(name)
-	if !known {
+	only := catalogue.All()
+	for i, w := range only {
+		if w.Name == name {
+			only = only[i : i+1]
+		}
+	}
+	if len(only) != 1 {
 		return fmt.Errorf("there is no workflow %q in the catalogue", name)
 	}
 	return onDatabase(ctx, c, func(d *db.DB) error {
@@ -45,7 +49,7 @@ func runCommand(ctx context.Context, c config, args []string, out io.Writer) err
 		if err := d.Order(ctx, commandLine("nightshift run"), row.ID, command, db.OrderArgs{Params: params}); err != nil {
 			return err
 		}
-		e := engine.New(engine.Config{DB: d, Workflows: []jobs.Workflow{w}, Node: c.node + " (run)", Build: build(),
+		e := engine.New(engine.Config{DB: d, Workflows: only, Node: c.node + " (run)", Build: build(),
 			Affinities: []string{row.Affinity}, TakesUnassigned: true, Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		working, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
@@ -82,15 +86,6 @@ func readRun(args []string) (name string, command db.Command, params map[string]
 		return "", "", nil, errors.New("nightshift run <workflow> [--simulate] [-- -name:value …]")
 	}
 	return name, command, params, nil
-}
-
-func catalogued(name string) (jobs.Workflow, bool) {
-	for _, w := range catalogue.All() {
-		if w.Name == name {
-			return w, true
-		}
-	}
-	return jobs.Workflow{}, false
 }
 
 func newestRun(ctx context.Context, d *db.DB, workflowID int64) (int64, error) {

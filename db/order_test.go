@@ -83,7 +83,7 @@ func TestOrderInEveryState(t *testing.T) {
 					}
 					name := fmt.Sprintf("%s_%s_%t_%t", command, state, failed, running)
 					want := states[state] == "yes" || states[state] == "idle" && !running || states[state] == "busy" && running
-					orderOnce(t, d, name, command, state, failed, running, want)
+					orderOnce(t, d, name, command, db.Situation{State: state, Failed: failed, Running: running}, want)
 				}
 			}
 		}
@@ -93,10 +93,10 @@ func TestOrderInEveryState(t *testing.T) {
 	}
 }
 
-func orderOnce(t *testing.T, d *db.DB, name string, command db.Command, state string, failed, running, want bool) {
+func orderOnce(t *testing.T, d *db.DB, name string, command db.Command, now db.Situation, want bool) {
 	t.Helper()
-	id := addWorkflow(t, d, name, state, failed)
-	if running {
+	id := addWorkflow(t, d, name, now.State, now.Failed)
+	if now.Running {
 		addRunning(t, d, id)
 	}
 	err := d.Order(t.Context(), kim(), id, command, db.OrderArgs{})
@@ -113,9 +113,9 @@ func orderOnce(t *testing.T, d *db.DB, name string, command db.Command, state st
 		t.Errorf("%s: got %s, want %s", name, facts, expected)
 	}
 	after := text(t, d, `SELECT state FROM xtk.workflow WHERE id = $1`, id)
-	expected := state
+	expected := now.State
 	if want {
-		expected = stateAfter(command, state, running)
+		expected = stateAfter(command, now.State, now.Running)
 	}
 	if after != expected {
 		t.Errorf("%s: got state %s, want %s", name, after, expected)
