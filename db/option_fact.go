@@ -71,6 +71,7 @@ func KnownOptions() []OptionFact {
 		{Name: "XtkSimulation_RowLimit", Group: "engine", Kind: OptionNumber, Default: "5000000", Min: 1, Max: 1_000_000_000, Unit: "option.unit.rows"},
 		{Name: "NmsServer_PausedWorkflowPeriod", Group: "engine", Kind: OptionNumber, Default: "7", Min: 1, Max: 365, Unit: "option.unit.days"},
 		{Name: "WdbcKillSessionPolicy", Group: "engine", Kind: OptionChoice, Default: "0", Choices: []string{"0", "1", "2"}},
+		{Name: "XtkInstanceName", Group: "instance", Kind: OptionText},
 		{Name: "XtkInstanceType", Group: "instance", Kind: OptionChoice, Default: "marketing", Choices: []string{"marketing", "mid", "execution"}},
 		{Name: "WdbcTimeZone", Group: "instance", Kind: OptionZone, Default: "UTC"},
 		{Name: "NmsServer_URL", Group: "instance", Kind: OptionText},

@@ -99,7 +99,7 @@ func useToken(ctx context.Context, tx pgx.Tx, kind, token string) (int64, error)
 }
 
 // FirstAdministrator is what the person at the first start enters: the instance, and himself. Instance, Kind and Zone
-// become options; empty ones stay as installed.
+// become options; empty ones stay as installed. The zone is also that of the times he sees.
 type FirstAdministrator struct {
 	Login, Label, Email, Password, Language string
 	Instance, Kind, Zone                    string
@@ -113,11 +113,11 @@ func (in FirstAdministrator) check(edit OperatorEdit) error {
 	case in.Kind != "" && !slices.Contains([]string{"marketing", "mid", "execution"}, in.Kind):
 		return &Invalid{Field: "kind", Key: "operator.kind_invalid"}
 	}
-	if err := edit.check(); err != nil {
-		return err
-	}
 	if checkZone(in.Zone) != nil {
 		return &Invalid{Field: "zone", Key: "operator.timezone_invalid"}
+	}
+	if err := edit.check(); err != nil {
+		return err
 	}
 	return CheckPassword(in.Password, edit.Login, edit.Email)
 }
@@ -125,7 +125,7 @@ func (in FirstAdministrator) check(edit OperatorEdit) error {
 // SetUp makes the first administrator with a set-up link. ErrToken when the link is not good, *Invalid for a field, and
 // ErrNotFound once there is an administrator. A built-in operator of that login gets the password and the rights.
 func (d *DB) SetUp(ctx context.Context, actor Actor, token string, in FirstAdministrator) (Operator, error) {
-	edit := OperatorEdit{Login: in.Login, Label: in.Label, Email: in.Email, Language: in.Language}.trimmed()
+	edit := OperatorEdit{Login: in.Login, Label: in.Label, Email: in.Email, Language: in.Language, Timezone: in.Zone}.trimmed()
 	if err := in.check(edit); err != nil {
 		return Operator{}, err
 	}
@@ -179,12 +179,12 @@ func (d *DB) writeFirst(ctx context.Context, tx pgx.Tx, actor Actor, edit Operat
 	var id int64
 	// The login may be that of a built-in operator, such as admin: it is taken over.
 	if err := tx.QueryRow(ctx, `
-		INSERT INTO xtk.operator (login, label, email, language, password_hash, password_changed_at)
-		VALUES ($1, $2, NULLIF($3, ''), $4, $5, now())
+		INSERT INTO xtk.operator (login, label, email, language, timezone, password_hash, password_changed_at)
+		VALUES ($1, $2, NULLIF($3, ''), $4, NULLIF($5, ''), $6, now())
 		ON CONFLICT (lower(login)) DO UPDATE
-		SET label = excluded.label, email = excluded.email, language = excluded.language, password_hash = excluded.password_hash,
-		    password_changed_at = now(), disabled = false, forbid_console = false
-		RETURNING id`, edit.Login, edit.Label, edit.Email, edit.Language, hash).Scan(&id); err != nil {
+		SET label = excluded.label, email = excluded.email, language = excluded.language, timezone = excluded.timezone,
+		    password_hash = excluded.password_hash, password_changed_at = now(), disabled = false, forbid_console = false
+		RETURNING id`, edit.Login, edit.Label, edit.Email, edit.Language, edit.Timezone, hash).Scan(&id); err != nil {
 		return Operator{}, err
 	}
 	if _, err := tx.Exec(ctx, `

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"nightshift/db"
@@ -40,6 +41,11 @@ func auditLine(page views.Page, row db.AuditRow) views.AuditLine {
 		return line
 	}
 	changes, notes := changesOf(detail)
+	if row.EntityType == "option" && strings.HasSuffix(row.Entity, "PurgeDelay") {
+		for i := range changes {
+			changes[i].before, changes[i].after = inDays(page, changes[i].before), inDays(page, changes[i].after)
+		}
+	}
 	if len(changes) == 1 {
 		only := changes[0]
 		line.Before, line.After = named(only.field, only.before), only.after
@@ -59,8 +65,26 @@ func auditLine(page views.Page, row db.AuditRow) views.AuditLine {
 	if right, ok := detail["right"].(string); ok && line.Refused {
 		notes = []string{page.T("audit.needs", rightName(page, right))}
 	}
+	if reason, ok := detail["reason"].(string); ok && row.EntityType == "session" {
+		notes = []string{reasonName(page, reason)}
+	}
 	line.Note = strings.Join(notes, "; ")
 	return line
+}
+
+// inDays shows a purge delay as people set it: it is kept in seconds.
+func inDays(page views.Page, seconds string) string {
+	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil && n%86400 == 0 {
+		return page.T("audit.days", n/86400)
+	}
+	return seconds
+}
+
+func reasonName(page views.Page, reason string) string {
+	if key := "audit.reason_" + strings.ReplaceAll(reason, " ", "_"); locale.Has(key) {
+		return page.T(key)
+	}
+	return reason
 }
 
 // named puts a field's name before its value, except where the value says it all.

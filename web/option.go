@@ -3,7 +3,9 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -65,6 +67,12 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 	}
 	if option.Unit != "" {
 		row.Unit = page.T(option.Unit)
+	}
+	if n, err := strconv.ParseInt(row.Value, 10, 64); err == nil && option.Kind == db.OptionNumber {
+		row.Value = views.Number(n)
+	}
+	if at, err := time.Parse("2006-01-02 15:04:05.999999-07", row.Value); err == nil && option.Kind == db.OptionMoment {
+		row.Value = page.Stamp(at)
 	}
 	if !option.Valid && option.Known {
 		row.Trouble = page.T("options.trouble", option.Value)

@@ -140,7 +140,7 @@ func New(c Config) *Server {
 	for _, r := range s.routes() {
 		handle := s.enter(r)
 		e.Add(r.method, r.path, handle)
-		if r.method == http.MethodGet {
+		if r.method == http.MethodGet && !r.background {
 			e.Add(http.MethodHead, r.path, handle)
 		}
 	}
