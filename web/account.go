@@ -34,7 +34,7 @@ func (s *Server) showAccount(c echo.Context, status int, in accountInput) error 
 	if err != nil {
 		return err
 	}
-	names, err := s.groupLabels(c.Request().Context(), o.Groups)
+	names, err := s.groupLabels(c.Request().Context(), page, o.Groups)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func rightNames(page views.Page, rights []string) []string {
 	return names
 }
 
-func (s *Server) groupLabels(ctx context.Context, names []string) ([]string, error) {
+func (s *Server) groupLabels(ctx context.Context, page views.Page, names []string) ([]string, error) {
 	groups, err := s.db.Groups(ctx)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (s *Server) groupLabels(ctx context.Context, names []string) ([]string, err
 	var labels []string
 	for _, g := range groups {
 		if oneOf(g.Name, names...) {
-			labels = append(labels, g.Label)
+			labels = append(labels, groupLabel(page, g))
 		}
 	}
 	return labels, nil

@@ -230,12 +230,12 @@ func shape(t *testing.T, body string) string {
 func TestHostileText(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
-	pages := []string{"/operators", "/operators/reader", "/audit", "/account", "/groups/localManagement", "/options", "/options/NmsServer_URL"}
+	pages := []string{"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL"}
 	write := func(text string) {
 		t.Helper()
 		for _, sql := range []string{
 			`UPDATE xtk.operator SET label = $1, email = $1 WHERE login = 'reader'`,
-			`UPDATE xtk.operator_group SET label = $1 WHERE internal_name = 'localManagement'`,
+			`UPDATE xtk.operator_group SET label = $1, internal_name = 'strange' WHERE internal_name IN ('localManagement', 'strange')`,
 			`UPDATE xtk.session_info SET user_agent = $1`,
 			`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('NmsServer_URL', 'string', $1) ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`,
 			`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('XtkInstanceName', 'string', $1) ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`,
@@ -268,6 +268,7 @@ func TestHostileText(t *testing.T) {
 		}
 		return shapes
 	}
+	write("first")
 	look()
 	write("harmless")
 	want := look()

@@ -40,7 +40,7 @@ func auditLine(page views.Page, row db.AuditRow) views.AuditLine {
 		line.Note = row.Detail
 		return line
 	}
-	changes, notes := changesOf(detail)
+	changes, notes := changesOf(page, detail)
 	if row.EntityType == "option" && strings.HasSuffix(row.Entity, "PurgeDelay") {
 		for i := range changes {
 			changes[i].before, changes[i].after = inDays(page, changes[i].before), inDays(page, changes[i].after)
@@ -48,16 +48,16 @@ func auditLine(page views.Page, row db.AuditRow) views.AuditLine {
 	}
 	if len(changes) == 1 {
 		only := changes[0]
-		line.Before, line.After = named(only.field, only.before), only.after
+		line.Before, line.After = named(page, only.field, only.before), only.after
 		if only.before == "" {
-			line.After = named(only.field, only.after)
+			line.After = named(page, only.field, only.after)
 		}
 	}
 	if len(changes) > 1 {
 		for _, one := range changes {
-			text := named(one.field, one.after)
+			text := named(page, one.field, one.after)
 			if one.before != "" {
-				text = named(one.field, one.before) + " → " + views.OrNone(one.after)
+				text = named(page, one.field, one.before) + " → " + views.OrNone(one.after)
 			}
 			notes = append(notes, text)
 		}
@@ -88,16 +88,19 @@ func reasonName(page views.Page, reason string) string {
 }
 
 // named puts a field's name before its value, except where the value says it all.
-func named(field, value string) string {
+func named(page views.Page, field, value string) string {
 	if value == "" || field == "" || field == "state" {
 		return value
+	}
+	if key := "audit.field_" + field; locale.Has(key) {
+		return page.T(key) + " " + value
 	}
 	return strings.ReplaceAll(field, "_", " ") + " " + value
 }
 
 // changesOf reads the forms that details have: "before" and "after" of the object or of its fields, "changed" by field,
 // and facts that stand alone.
-func changesOf(detail map[string]any) (changes []change, notes []string) {
+func changesOf(page views.Page, detail map[string]any) (changes []change, notes []string) {
 	before, after := fieldsOf(detail["before"]), fieldsOf(detail["after"])
 	if fields, ok := detail["changed"].(map[string]any); ok {
 		for field, pair := range fields {
@@ -114,13 +117,13 @@ func changesOf(detail map[string]any) (changes []change, notes []string) {
 		all[field] = true
 	}
 	for _, field := range slices.Sorted(maps.Keys(all)) {
-		if was, is := plain(before[field]), plain(after[field]); was != is {
+		if was, is := plain(before[field]), plain(after[field]); was != is && (was != "" || is != "false") {
 			changes = append(changes, change{field, was, is})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(detail)) {
 		if !oneOf(key, "before", "after", "changed") {
-			notes = append(notes, named(key, plain(detail[key])))
+			notes = append(notes, named(page, key, plain(detail[key])))
 		}
 	}
 	return changes, notes

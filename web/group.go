@@ -8,6 +8,7 @@ import (
 
 	"nightshift/db"
 	"nightshift/views"
+	"nightshift/views/locale"
 )
 
 func (s *Server) groupPage(c echo.Context) error {
@@ -19,9 +20,10 @@ func (s *Server) groupPage(c echo.Context) error {
 }
 
 func (s *Server) showGroup(c echo.Context, status int, group db.Group, rights []string, trouble string) error {
-	page := s.page(c, views.SectionOperators, group.Label)
-	page.Crumbs = []views.Crumb{{Text: page.T("rail.operators"), Href: "/operators"}, {Text: group.Label}}
-	view := views.GroupForm{Page: page, Name: group.Name, Label: group.Label, Trouble: trouble}
+	page := s.page(c, views.SectionOperators, "")
+	page.Title = groupLabel(page, group)
+	page.Crumbs = []views.Crumb{{Text: page.T("rail.operators"), Href: "/operators"}, {Text: page.Title}}
+	view := views.GroupForm{Page: page, Name: group.Name, Label: page.Title, Trouble: trouble}
 	choices, err := s.rightChoices(c, page, rights)
 	if err != nil {
 		return err
@@ -31,6 +33,14 @@ func (s *Server) showGroup(c echo.Context, status int, group db.Group, rights []
 		view.Members = append(view.Members, views.Link{Text: login, Href: "/operators/" + login})
 	}
 	return s.render(c, status, views.GroupPage(view))
+}
+
+// groupLabel is the name of a group in the page's language, where it is one that every installation has.
+func groupLabel(page views.Page, g db.Group) string {
+	if key := "group." + g.Name; locale.Has(key) {
+		return page.T(key)
+	}
+	return g.Label
 }
 
 func (s *Server) editGroup(c echo.Context) error {
@@ -50,5 +60,5 @@ func (s *Server) editGroup(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.done(c, "/groups/"+group.Name, views.Flash{State: views.Finished, Text: page.R("groups.saved", group.Label)})
+	return s.done(c, "/groups/"+group.Name, views.Flash{State: views.Finished, Text: page.R("groups.saved", groupLabel(page, group))})
 }

@@ -28,8 +28,8 @@ func (s *Server) operatorsPage(c echo.Context) error {
 	view := views.Operators{Page: page}
 	labels := map[string]string{}
 	for _, g := range groups {
-		labels[g.Name] = g.Label
-		view.Groups = append(view.Groups, views.GroupRow{Name: g.Name, Label: g.Label, Rights: rightNames(page, g.Rights), Members: len(g.Members)})
+		labels[g.Name] = groupLabel(page, g)
+		view.Groups = append(view.Groups, views.GroupRow{Name: g.Name, Label: labels[g.Name], Rights: rightNames(page, g.Rights), Members: len(g.Members)})
 	}
 	for _, o := range operators {
 		row := views.OperatorRow{Login: o.Login, Name: o.Name(), Email: o.Email, Rights: rightNames(page, o.Rights), Sessions: o.Sessions,
@@ -134,7 +134,7 @@ func (s *Server) operatorChoices(c echo.Context, view *views.OperatorForm, edit 
 		return err
 	}
 	for _, g := range groups {
-		view.Groups = append(view.Groups, views.Choice{Name: "group", Value: g.Name, Text: g.Label, Checked: oneOf(g.Name, edit.Groups...),
+		view.Groups = append(view.Groups, views.Choice{Name: "group", Value: g.Name, Text: groupLabel(view.Page, g), Checked: oneOf(g.Name, edit.Groups...),
 			Note: join(rightNames(view.Page, g.Rights))})
 	}
 	view.Rights, err = s.rightChoices(c, view.Page, edit.Rights)

@@ -19,12 +19,13 @@ import (
 // page is what stands around a page of who is signed in. The masthead's facts cost no page its answer: without them it
 // shows an empty tape.
 func (s *Server) page(c echo.Context, section views.Section, title string) views.Page {
+	now, err := s.night.now(c.Request().Context())
 	page := s.plainPage(c)
 	page.Section, page.Title = section, title
 	if title != "" {
 		page.Crumbs = []views.Crumb{{Text: title}}
 	}
-	if now, err := s.night.now(c.Request().Context()); err == nil {
+	if err == nil {
 		page.Instance, page.Nodes, page.TickAge, page.Needs, page.Tape.Marks = now.Instance, now.Nodes, now.Tick, now.Needs, now.Marks
 	}
 	page.Flash = s.takeFlash(c.Request().Context(), page)
