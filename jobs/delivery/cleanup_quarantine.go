@@ -23,7 +23,6 @@ type transition struct {
 // without errors needs no row. Other quarantined, denied and allowed addresses are never touched.
 func cleanQuarantine(ctx context.Context, r *jobs.Run) error {
 	transitions := []transition{
-		{"addresses reached again since their error", reachedAgain, nil},
 		{"addresses whose last soft error is old",
 			"a.status = 'with_errors' AND a.quarantine_reason IS DISTINCT FROM 'mailbox_full' AND a.last_error < $1",
 			[]any{r.Now().Add(-softErrorRest)}},
@@ -36,6 +35,8 @@ func cleanQuarantine(ctx context.Context, r *jobs.Run) error {
 		transitions = append(transitions, transition{"addresses whose mailbox was full",
 			"a.status IN ('with_errors', 'quarantine') AND a.quarantine_reason = 'mailbox_full' AND a.last_error < $1", []any{full}})
 	}
+	// The dearest rule last: it looks only at what the others leave.
+	transitions = append(transitions, transition{"addresses reached again since their error", reachedAgain, nil})
 	for _, one := range transitions {
 		if err := one.apply(ctx, r); err != nil {
 			return err
