@@ -27,7 +27,8 @@ type candidate struct {
 // paused, or after it was stopped. A rehearsal in progress holds nothing up but itself: what is due waits for its end.
 func (e *Engine) skip(ctx context.Context) error {
 	return e.inTx(ctx, func(tx pgx.Tx) error {
-		// Signals carry work that must not be lost: they wait for the run in progress and for the end of a pause.
+		// Signals carry work that must not be lost: they wait for the run in progress and for the end of a pause. So does
+		// what was due before the pause, such as the event of a run whose process was lost.
 		rows, err := tx.Query(ctx, `
 			UPDATE xtk.workflow_event e
 			SET status = CASE verdict.reason WHEN 'stopped' THEN 'cancelled' ELSE 'skipped' END, reason = verdict.reason
@@ -35,7 +36,7 @@ func (e *Engine) skip(ctx context.Context) error {
 				SELECT p.id, w.internal_name,
 				       CASE WHEN w.state IN ('finished', 'being_edited', 'stop_pending') AND p.kind <> 'manual' THEN 'stopped'
 				            WHEN w.state = 'stop_pending' THEN 'stopped'
-				            WHEN w.state IN ('paused', 'pause_pending') AND p.kind <> 'signal' THEN 'paused'
+				            WHEN w.state IN ('paused', 'pause_pending') AND p.kind <> 'signal' AND p.scheduled_at >= w.paused_at THEN 'paused'
 				            WHEN t.id IS NOT NULL AND p.kind <> 'signal' THEN 'already_running' END AS reason,
 				       t.id AS task_id, t.start_date
 				FROM xtk.workflow_event p
@@ -94,7 +95,8 @@ const candidates = `
 	           SELECT FROM xtk.workflow_event o JOIN xtk.workflow x ON x.id = o.workflow_id
 	           WHERE o.status = 'pending' AND o.not_before <= now() AND x.exclusive AND x.state = 'started' AND x.built
 	             AND (x.affinity = '' AND $2 OR x.affinity = ANY($3))))
-	ORDER BY array_position(ARRAY['critical', 'production', 'normal'], w.severity), w.priority DESC, e.scheduled_at, e.id
+	ORDER BY array_position(ARRAY['critical', 'production', 'normal'], w.severity), w.priority DESC,
+	         e.kind <> 'resume', e.scheduled_at, e.id
 	LIMIT 50`
 
 // claim begins as many runs as there is work and room for.
@@ -111,6 +113,12 @@ func (e *Engine) claim(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("claim: %w", err)
 	}
+	if len(all) == 0 {
+		return nil
+	}
+	if wait, err := full(ctx, e.config.DB.Pool); err != nil || wait {
+		return err
+	}
 	var failed []error
 	taken := map[int64]bool{}
 	for _, c := range all {
@@ -118,11 +126,11 @@ func (e *Engine) claim(ctx context.Context) error {
 			e.ring() // the second event of a workflow is answered in the next round
 			continue
 		}
-		began, full, err := e.claimOne(ctx, c, node)
+		began, wait, err := e.claimOne(ctx, c, node)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("claim of %s: %w", c.Name, err))
 		}
-		if full || ctx.Err() != nil {
+		if wait || ctx.Err() != nil {
 			break
 		}
 		taken[c.Workflow] = began
@@ -131,25 +139,35 @@ func (e *Engine) claim(ctx context.Context) error {
 }
 
 // claimOne opens the run's session, takes the workflow's lock on it and makes the run. began is false when another
-// process was faster or an old session still holds the lock; full is true when the ceiling is reached.
-func (e *Engine) claimOne(ctx context.Context, c candidate, node db.Node) (began, full bool, err error) {
+// process was faster or an old session still holds the lock; wait is true when the ceiling is reached.
+func (e *Engine) claimOne(ctx context.Context, c candidate, node db.Node) (began, wait bool, err error) {
 	session, err := e.config.DB.RunSession(ctx, "nightshift "+c.Name)
 	if err != nil {
 		return false, false, err
 	}
-	x, full, err := e.makeRun(ctx, session, c, node)
+	x, wait, err := e.makeRun(ctx, session, c, node)
 	if err != nil || x == nil {
-		end, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer done()
-		return false, full, errors.Join(err, session.Close(end))
+		return false, wait, errors.Join(err, letGo(ctx, session))
 	}
 	e.begin(ctx, x)
 	return true, false, nil
 }
 
+// letGo frees a session's locks before it closes it: a server may take a while to notice that a client is gone, and
+// whoever claims next should not find the lock of a run that has ended.
+func letGo(ctx context.Context, session *pgx.Conn) error {
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	var err error
+	if !session.IsClosed() {
+		_, err = session.Exec(end, `SELECT pg_advisory_unlock_all()`)
+	}
+	return errors.Join(err, session.Close(end))
+}
+
 // makeRun writes the run while holding the workflow's lock: whoever has the lock and finds the event still pending has
 // it alone. No execution and no error: not this time.
-func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, node db.Node) (x *execution, full bool, err error) {
+func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, node db.Node) (x *execution, wait bool, err error) {
 	var free bool
 	if err := session.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, db.LockWorkflow, c.Workflow).Scan(&free); err != nil || !free {
 		return nil, false, err
@@ -159,28 +177,35 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 		if _, err := tx.Exec(ctx, `SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, c.Workflow); err != nil {
 			return fmt.Errorf("lock the workflow: %w", err)
 		}
-		if full, err = ceilingReached(ctx, tx); err != nil || full {
+		if wait, err = ceilingReached(ctx, tx); err != nil || wait {
 			return err
 		}
 		x, err = insertRun(ctx, tx, c, node)
 		return err
 	})
 	if err != nil || x == nil {
-		return nil, full, err
+		return nil, wait, err
 	}
 	x.workflow, x.session = e.workflows[c.Name], session
 	return x, false, nil
 }
 
-// ceilingReached counts the runs of all nodes against XtkWorkflow_ConcurrencyLimit. It holds the claim lock to the end of
-// the transaction, so no two processes count the same room.
+// ceilingReached counts exactly: it holds the claim lock to the end of the transaction, so no two processes count the
+// same room.
 func ceilingReached(ctx context.Context, tx pgx.Tx) (bool, error) {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockClaim); err != nil {
 		return false, fmt.Errorf("wait for the turn: %w", err)
 	}
+	return full(ctx, tx)
+}
+
+// full compares the runs of all nodes with XtkWorkflow_ConcurrencyLimit.
+func full(ctx context.Context, q interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}) (bool, error) {
 	var running int
 	var limit string
-	err := tx.QueryRow(ctx, `
+	err := q.QueryRow(ctx, `
 		SELECT (SELECT count(*) FROM xtk.workflow_task WHERE status = 'running'),
 		       COALESCE((SELECT COALESCE(o.long_value::text, o.string_value)
 		                 FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), '20')`).Scan(&running, &limit)

@@ -126,7 +126,8 @@ func (c consequence) write(ctx context.Context, tx pgx.Tx, e ending, executions 
 		    failed = CASE WHEN @state = '' THEN failed ELSE @failed END,
 		    state_since = CASE WHEN @state = '' THEN state_since ELSE clock_timestamp() END,
 		    next_processing = CASE WHEN @state = 'finished' OR @ended THEN NULL ELSE next_processing END,
-		    paused_at = CASE @state WHEN 'paused' THEN clock_timestamp() WHEN 'finished' THEN NULL ELSE paused_at END,
+		    paused_at = CASE WHEN @failed THEN clock_timestamp() WHEN @state = 'finished' THEN NULL
+		                 WHEN @state = 'paused' THEN COALESCE(paused_at, clock_timestamp()) ELSE paused_at END,
 		    pause_reason = CASE WHEN @failed THEN NULLIF(left(@message, 512), '') WHEN @state = 'finished' THEN NULL ELSE pause_reason END,
 		    pause_until = CASE WHEN @failed OR @state = 'finished' THEN NULL ELSE pause_until END
 		WHERE id = @id`, pgx.StrictNamedArgs{"id": e.workflow, "mode": e.mode, "counts": c.counts, "executions": executions,

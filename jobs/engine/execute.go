@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,9 +43,8 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 	delete(e.running, x.task)
 	e.mu.Unlock()
 	x.cancel(nil)
-	end, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer done()
-	closing := x.session.Close(end)
+	end := context.WithoutCancel(ctx)
+	closing := letGo(end, x.session)
 	log := e.config.Logger.With("run", x.task, "workflow", x.workflow.Name, "status", outcome.Status)
 	switch {
 	case outcome.Status == "lost":

@@ -37,6 +37,28 @@ func TestLostSession(t *testing.T) {
 	n.has(id, "taken over, a new run begins (loss 1 of 3)")
 }
 
+// TestLossBeforeAPause: a run that was to end before a pause, and was lost, runs again when the workflow is started.
+func TestLossBeforeAPause(t *testing.T) {
+	t.Parallel()
+	n, g := newNight(t), newGate("interrupted")
+	id := n.add("interrupted", db.Started, yearly)
+	n.engine(Config{}, g.Workflow)
+	n.order(id, db.Wakeup, db.OrderArgs{})
+	n.wait(g.begun, "the run")
+	n.order(id, db.Pause, db.OrderArgs{})
+	n.until("0", `SELECT count(*) FROM xtk.workflow_job WHERE applied_at IS NULL`)
+	n.exec(runBackends)
+	n.until("paused", stateSQL, id)
+	if got, want := n.text(slotsSQL, id)+" "+n.text(tasksSQL, id), "manual/pending interrupted"; got != want {
+		t.Errorf("while paused: got %s, want %s", got, want)
+	}
+	n.order(id, db.Start, db.OrderArgs{})
+	n.wait(g.begun, "the run again")
+	g.letGo <- struct{}{}
+	g.letGo <- struct{}{}
+	n.until("interrupted completed", tasksSQL, id)
+}
+
 // TestThreeLosses: an event that takes its process with it three times fails its workflow and is not tried again.
 func TestThreeLosses(t *testing.T) {
 	t.Parallel()
@@ -132,7 +154,8 @@ func TestNodesOfOneName(t *testing.T) {
 	t.Parallel()
 	n := newNight(t)
 	_, end := n.engine(Config{})
-	n.until("1", `SELECT count(*) FROM xtk.engine_node`)
+	n.until("1", `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, db.LockNode)
 	n.engine(Config{})
 	n.until("node node-2", `SELECT string_agg(name, ' ' ORDER BY name) FROM xtk.engine_node`)
 	end()
