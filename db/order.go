@@ -49,28 +49,9 @@ type orderedWorkflow struct {
 func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command Command, args OrderArgs) error {
 	var refused error
 	var killed orderedWorkflow
-	err := d.inTx(ctx, func(tx pgx.Tx) error {
-		w, err := lockOrdered(ctx, tx, workflowID)
-		if err != nil {
-			return err
-		}
-		if refused = requiredFor(w.Kind, actor); refused != nil {
-			return d.Audit(ctx, tx, orderEntry(actor, w, command, args, refused))
-		}
-		args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
-		refusal, err := judgeQueued(ctx, tx, w, command)
-		if err != nil {
-			return err
-		}
-		if refusal != nil {
-			refused = refusal
-			return LogWorkflow(ctx, tx, w.ID, 0, "warning",
-				fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
-		}
-		if command == UnconditionalStop {
-			killed = w
-		}
-		return d.queueOrder(ctx, tx, actor, w, command, args)
+	err := d.inTx(ctx, func(tx pgx.Tx) (err error) {
+		killed, refused, err = d.order(ctx, tx, Given{actor, workflowID, command, args})
+		return err
 	})
 	switch {
 	case isUniqueViolation(err, "workflow_job_open"):
@@ -81,6 +62,50 @@ func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command C
 		return refused
 	}
 	return d.killSession(ctx, killed)
+}
+
+// OrderWithin is Order inside a transaction of the caller, who commits it also when the order is refused: the refusal
+// has left its traces. It does not reach for the session of a run that an unconditional stop ends.
+func (d *DB) OrderWithin(ctx context.Context, tx pgx.Tx, given Given) error {
+	_, refused, err := d.order(ctx, tx, given)
+	if err != nil {
+		return fmt.Errorf("order %s to workflow %d: %w", given.Command, given.WorkflowID, err)
+	}
+	return refused
+}
+
+// Given is an order and who gives it to which workflow.
+type Given struct {
+	Actor      Actor
+	WorkflowID int64
+	Command    Command
+	Args       OrderArgs
+}
+
+// order judges and queues an order. It returns the workflow when the order ended it at once, and a refusal apart from
+// the errors that take everything back.
+func (d *DB) order(ctx context.Context, tx pgx.Tx, given Given) (killed orderedWorkflow, refused, err error) {
+	actor, command, args := given.Actor, given.Command, given.Args
+	w, err := lockOrdered(ctx, tx, given.WorkflowID)
+	if err != nil {
+		return killed, nil, err
+	}
+	if refused = requiredFor(w.Kind, actor); refused != nil {
+		return killed, refused, d.Audit(ctx, tx, orderEntry(actor, w, command, args, refused))
+	}
+	args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
+	refusal, err := judgeQueued(ctx, tx, w, command)
+	if err != nil {
+		return killed, nil, err
+	}
+	if refusal != nil {
+		return killed, refusal, LogWorkflow(ctx, tx, w.ID, 0, "warning",
+			fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
+	}
+	if command == UnconditionalStop {
+		killed = w
+	}
+	return killed, nil, d.queueOrder(ctx, tx, actor, w, command, args)
 }
 
 // requiredFor says which right an order needs: technical workflows are the administrators'.
