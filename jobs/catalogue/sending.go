@@ -37,9 +37,9 @@ func deliveryPackage() []jobs.Workflow {
 			Writes: tables("nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.offer_log nms.notification " +
 				"xtk.option")},
 		{Name: "cleanupPausedWorkflows", Label: "Paused workflows cleanup", Package: "delivery",
-			Schedule: "0 5 * * 1",
-			Reads:    tables("xtk.workflow xtk.operator xtk.operator_group_member xtk.option"),
-			Writes:   tables("xtk.workflow xtk.workflow_job xtk.workflow_log xtk.audit nms.notification")},
+			Schedule: "0 5 * * 1", Run: delivery.CleanupPausedWorkflows,
+			Reads:  tables("xtk.workflow xtk.operator xtk.operator_group_member xtk.option"),
+			Writes: tables("xtk.workflow xtk.workflow_job xtk.workflow_log xtk.audit nms.notification")},
 		{Name: "reportingAggregates", Label: "Reporting aggregates", Package: "delivery",
 			Schedule: "0 2 * * *",
 			Reads:    tables("nms.delivery nms.broad_log nms.tracking_log nms.tracking_url"),

@@ -34,6 +34,8 @@ func (s *sweep) prepare(t testing.TB, d *db.DB) {
 		c := pgx.Identifier{name}.Sanitize()
 		part := c + "::text"
 		switch {
+		case table == "xtk.audit" && strings.HasSuffix(name, "hash"):
+			return nil // sums up the moment of its row, and those of all rows before
 		case kind == "timestamp with time zone":
 			part = fmt.Sprintf("CASE WHEN %[1]s > '%[2]s' THEN 'later' ELSE %[1]s::text END", c, s.cutOff.Format("2006-01-02 15:04:05.999999Z07:00"))
 		case identity:
