@@ -20,7 +20,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "nightshift")
-	command := exec.CommandContext(context.Background(), "go", "build", "-o", path, "..")
+	command := exec.CommandContext(context.Background(), "go", "build", "-ldflags", "-s -w", "-o", path, "..")
 	if out, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
