@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -42,19 +43,51 @@ func (t tallies) columns() (oids []uint32, inserted, updated, deleted []int64) {
 	return oids, inserted, updated, deleted
 }
 
-// The rows that the session's open transaction has inserted, updated and deleted so far, per table. Read from the
-// functions below pg_stat_xact_user_tables, which the view joins with all indexes. Temporary tables are left out.
+// readTallies gives the rows that the session's open transaction has inserted, updated and deleted so far, per table.
+// It asks the functions below pg_stat_xact_user_tables about the tables known ($1) and those made since ($2): the view,
+// or a walk through pg_class, costs more than a small batch. Temporary tables are left out.
 const readTallies = `
 	SELECT c.oid,
 	       pg_stat_get_xact_tuples_inserted(c.oid) AS inserted,
 	       pg_stat_get_xact_tuples_updated(c.oid) AS updated,
 	       pg_stat_get_xact_tuples_deleted(c.oid) AS deleted
-	FROM pg_class c
-	WHERE c.relkind = 'r'
-	  AND c.relpersistence <> 't'
-	  AND c.oid >= 16384`
+	FROM (
+		SELECT unnest($1::oid[]) AS oid
+		UNION ALL
+		SELECT oid
+		FROM pg_class
+		WHERE oid > $2::oid
+		  AND relkind = 'r'
+		  AND relpersistence <> 't'
+	) c`
 
 const snapshotTallies = `SELECT oid, inserted, updated, deleted FROM (` + readTallies + `) x WHERE inserted + updated + deleted > 0`
+
+// tableList is the tables that a run may change, read again now and then: a work table is made by anybody.
+type tableList struct {
+	oids []uint32
+	top  uint32 // above it are tables made since
+	read time.Time
+}
+
+// listFor is how long a list of tables is taken for complete but for what is made meanwhile.
+const listFor = 10 * time.Second
+
+// tables returns the list, for a session on which tx is open.
+func (r *Run) tables(ctx context.Context, tx pgx.Tx) (tableList, error) {
+	if time.Since(r.list.read) < listFor {
+		return r.list, nil
+	}
+	l := tableList{read: time.Now()}
+	err := tx.QueryRow(ctx, `
+		SELECT coalesce(array_agg(oid) FILTER (WHERE relkind = 'r' AND relpersistence <> 't' AND oid >= 16384), '{}'), max(oid)
+		FROM pg_class`).Scan(&l.oids, &l.top)
+	if err != nil {
+		return l, fmt.Errorf("list the tables: %w", err)
+	}
+	r.list = l
+	return l, nil
+}
 
 // What the transaction changed: its counts now, less those it began with, plus what only the caller knows of
 // (the rows of a dropped partition). Partitions count for their parent.
@@ -74,13 +107,13 @@ const settleTallies = `
 			       0 AS dropped,
 			       false AS estimated
 			FROM (` + readTallies + `) a
-			LEFT JOIN unnest($1::oid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS b (oid, inserted, updated, deleted) USING (oid)
+			LEFT JOIN unnest($3::oid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS b (oid, inserted, updated, deleted) USING (oid)
 			JOIN pg_class root ON root.oid = coalesce(pg_partition_root(a.oid), a.oid)
 			JOIN pg_namespace n ON n.oid = root.relnamespace
 			WHERE a.inserted + a.updated + a.deleted > coalesce(b.inserted + b.updated + b.deleted, 0)
 			UNION ALL
 			SELECT table_name, 0, 0, deleted, dropped, estimated
-			FROM unnest($5::text[], $6::bigint[], $7::bigint[], $8::boolean[]) AS known (table_name, deleted, dropped, estimated)
+			FROM unnest($7::text[], $8::bigint[], $9::bigint[], $10::boolean[]) AS known (table_name, deleted, dropped, estimated)
 		) every
 		GROUP BY table_name
 	)`
@@ -91,7 +124,7 @@ const recordChanges = `,
 	record AS (
 		INSERT INTO xtk.workflow_task_effect AS e
 		       (task_id, step_order, table_name, inserted, updated, deleted, dropped, estimated)
-		SELECT $9, $10, table_name, inserted, updated, deleted, dropped, estimated
+		SELECT $11, $12, table_name, inserted, updated, deleted, dropped, estimated
 		FROM change
 		ON CONFLICT (task_id, step_order, table_name) DO UPDATE
 		SET inserted = e.inserted + EXCLUDED.inserted,
@@ -105,8 +138,13 @@ const listChanges = `
 	SELECT table_name, inserted, updated, deleted, dropped, estimated
 	FROM change`
 
-func snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
-	rows, err := tx.Query(ctx, snapshotTallies)
+// snapshot reads the counts of the transaction as they are now.
+func (r *Run) snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
+	list, err := r.tables(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, snapshotTallies, list.oids, list.top)
 	if err != nil {
 		return nil, fmt.Errorf("read the counts of the transaction: %w", err)
 	}
@@ -127,8 +165,13 @@ func snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
 }
 
 // settle works out what the transaction changed and, in a real run, writes it to the ledger. What a deferred
-// constraint would do at the commit is done now, so that it counts.
-func (t *transaction) settle(ctx context.Context, taskID int64, step int, record bool) ([]change, error) {
+// constraint would do at the commit is done now, so that it counts. PostgreSQL is told to start its counts anew after
+// the commit, so that the next transaction need not read what they begin with.
+func (t *transaction) settle(ctx context.Context) ([]change, error) {
+	list, err := t.run.tables(ctx, t.Tx)
+	if err != nil {
+		return nil, err
+	}
 	oids, inserted, updated, deleted := t.before.columns()
 	var tables []string
 	var rows, drops []int64
@@ -136,11 +179,11 @@ func (t *transaction) settle(ctx context.Context, taskID int64, step int, record
 	for _, c := range t.known {
 		tables, rows, drops, estimates = append(tables, c.table), append(rows, c.deleted), append(drops, c.dropped), append(estimates, c.estimated)
 	}
-	args := []any{oids, inserted, updated, deleted, tables, rows, drops, estimates}
+	args := []any{list.oids, list.top, oids, inserted, updated, deleted, tables, rows, drops, estimates}
 	sql := settleTallies
-	if record {
+	if !t.run.Simulated() {
 		sql += recordChanges
-		args = append(args, taskID, step)
+		args = append(args, t.run.task.id, t.run.journal.step())
 	}
 	var batch pgx.Batch
 	batch.Queue(`SET CONSTRAINTS ALL IMMEDIATE`)
@@ -149,6 +192,7 @@ func (t *transaction) settle(ctx context.Context, taskID int64, step int, record
 		changes, err = pgx.CollectRows(found, scanChange)
 		return err
 	})
+	batch.Queue(`SELECT pg_stat_force_next_flush()`)
 	if err := t.Tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("ledger of the transaction: %w", err)
 	}

@@ -142,10 +142,10 @@ func (w *purge) describe(ctx context.Context) error {
 // progress has no end, and the batches go to the last key of the table. A simulation is there to count, so it takes its time.
 func (w *purge) count(ctx context.Context) error {
 	begin := time.Now()
-	err := w.counting(ctx, w.lastKey("max(t."+w.key()+")::text"), w.Where, true)
+	err := w.counting(ctx, w.lastKey(), w.Where, true)
 	if sqlState(err) == queryCanceled && ctx.Err() == nil {
 		w.Log("%s: counting took more than %s, going on without a total", w.Table, countLimit)
-		return w.counting(ctx, w.lastKey("max(t."+w.key()+")::text"), "", false)
+		return w.counting(ctx, w.lastKey(), "", false)
 	}
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
@@ -158,12 +158,12 @@ func (w *purge) count(ctx context.Context) error {
 
 func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 
-// lastKey is an expression for the last key; types without a maximum go without a bound.
-func (w *purge) lastKey(expression string) string {
+// lastKey asks for the last key. Some types have an order and no maximum: they go without a bound.
+func (w *purge) lastKey() string {
 	if w.keyType == "uuid" || w.keyType == "bytea" || w.keyType == "boolean" {
 		return "NULL::text"
 	}
-	return expression
+	return "max(t." + w.key() + ")::text"
 }
 
 func (w *purge) counting(ctx context.Context, last, where string, total bool) error {
@@ -207,73 +207,6 @@ func (r *Run) within(ctx context.Context, fn func(pgx.Tx) error) error {
 		_ = within.Rollback(end)
 	}()
 	return r.asked(ctx, fn(within))
-}
-
-// empty deletes what matches in one table, batch by batch.
-func (w *purge) empty(ctx context.Context, part leaf) error {
-	var last *string
-	for {
-		begin := time.Now()
-		deleted, seen, next, err := w.batch(ctx, part, last)
-		if w.blocked(err) {
-			w.Warn("%s: rows locked by another session, not rehearsed further", w.Table)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		last = next
-		if deleted > 0 {
-			if err := w.b.add(ctx, deleted, time.Since(begin)); err != nil {
-				return err
-			}
-		}
-		if seen < int64(w.Batch) {
-			return nil
-		}
-	}
-}
-
-// batch deletes the next rows after a key. They are locked in the key's order, those locked by others passed over,
-// and deleted by their place, so that nothing is looked up twice and no batch begins again at the start of the table.
-func (w *purge) batch(ctx context.Context, part leaf, last *string) (deleted, seen int64, next *string, err error) {
-	sql, args := w.batchSQL(part, last)
-	err = w.change(ctx, func(t *transaction) error {
-		return t.QueryRow(ctx, sql, args...).Scan(&deleted, &seen, &next)
-	})
-	return deleted, seen, next, err
-}
-
-func (w *purge) batchSQL(part leaf, last *string) (string, []any) {
-	args := append([]any{}, w.Args...)
-	bound := ""
-	for _, b := range []struct {
-		sign string
-		key  *string
-	}{{">", last}, {"<=", w.top}} {
-		if b.key != nil {
-			args = append(args, *b.key)
-			bound += fmt.Sprintf("\n\t\t\t  AND t.%s %s $%d::text::%s", w.key(), b.sign, len(args), w.keyType)
-		}
-	}
-	args = append(args, w.Batch)
-	return fmt.Sprintf(`
-		WITH picked AS MATERIALIZED (
-			SELECT t.ctid AS place, t.%[1]s AS key
-			FROM %[2]s t
-			WHERE (%[3]s)%[4]s
-			ORDER BY t.%[1]s
-			LIMIT $%[5]d
-			FOR UPDATE OF t SKIP LOCKED
-		), gone AS (
-			DELETE FROM %[2]s
-			WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
-			RETURNING 1
-		)
-		SELECT (SELECT count(*) FROM gone),
-		       (SELECT count(*) FROM picked),
-		       (SELECT key::text FROM picked ORDER BY key DESC LIMIT 1)`,
-		w.key(), part.name.Sanitize(), w.Where, bound, len(args)), args
 }
 
 // left tells what was counted and not deleted: rows that others hold, or that have changed since.

@@ -30,6 +30,11 @@ type Run struct {
 	tx        *transaction
 	rehearsal pgx.Tx
 
+	// list is the tables that the ledger looks at; clean says that PostgreSQL's counts are at zero, since the
+	// session has done nothing since the last transaction settled them.
+	list  tableList
+	clean bool
+
 	// options keeps what the run has read, so that a rule sees one value from its beginning to its end.
 	options map[string]*string
 }
@@ -124,6 +129,6 @@ func (r *Run) take(ctx context.Context) (release func(), err error) {
 		return nil, errNested
 	}
 	r.mu.Lock()
-	r.busy = true
+	r.busy, r.clean = true, false
 	return func() { r.busy = false; r.mu.Unlock() }, nil
 }

@@ -15,6 +15,7 @@ const closing = 20 * time.Second
 // transaction is what the function of Tx works with: PostgreSQL's transaction, and the counts that it began with.
 type transaction struct {
 	pgx.Tx
+	run    *Run
 	before tallies
 	// known is what PostgreSQL's counts do not show: the rows of a dropped partition, an estimate.
 	known []change
@@ -36,7 +37,7 @@ func (t *transaction) Rollback(context.Context) error {
 func (t *transaction) Begin(ctx context.Context) (pgx.Tx, error) { return t.savepoint(ctx, t.Tx) }
 
 func (t *transaction) savepoint(ctx context.Context, within pgx.Tx) (pgx.Tx, error) {
-	mark, err := snapshot(ctx, within)
+	mark, err := t.run.snapshot(ctx, within)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (s *savepoint) Rollback(ctx context.Context) error {
 		return err
 	}
 	s.closed = true
-	after, err := snapshot(ctx, s.of.Tx)
+	after, err := s.of.run.snapshot(ctx, s.of.Tx)
 	if err != nil {
 		return err
 	}
@@ -111,6 +112,7 @@ func (r *Run) change(ctx context.Context, fn func(*transaction) error) error {
 
 // attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known.
 func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]change, error) {
+	clean := r.clean
 	release, err := r.take(ctx)
 	if err != nil {
 		return nil, err
@@ -120,7 +122,7 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	t := &transaction{Tx: within}
+	t := &transaction{Tx: within, run: r, before: tallies{}}
 	committed := false
 	defer func() {
 		r.tx = nil
@@ -130,8 +132,10 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 			_ = within.Rollback(end)
 		}
 	}()
-	if t.before, err = snapshot(ctx, within); err != nil {
-		return nil, err
+	if !clean {
+		if t.before, err = r.snapshot(ctx, within); err != nil {
+			return nil, err
+		}
 	}
 	r.tx = t
 	if err := fn(t); err != nil {
@@ -139,14 +143,14 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 	}
 	end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer done()
-	changes, err := t.settle(end, r.task.id, r.journal.step(), !r.Simulated())
+	changes, err := t.settle(end)
 	if err != nil {
 		return nil, err
 	}
 	if err := within.Commit(end); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
-	committed = true
+	committed, r.clean = true, r.rehearsal == nil
 	return changes, nil
 }
 

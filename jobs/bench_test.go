@@ -1,0 +1,139 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
+	"nightshift/db/dbtest"
+	"nightshift/jobs"
+	"nightshift/jobs/jobtest"
+)
+
+// rounds is how often each side of a comparison is measured, in turn; the fastest of each counts.
+const rounds = 3
+
+// messages is a log of a million rows with a primary key and three indexes. Half a year of two and a half is kept;
+// of that time, ids and dates grow together.
+func messages(b *testing.B) func(testing.TB) *db.DB {
+	b.Helper()
+	d := dbtest.New(b)
+	execute(b, d, `
+		CREATE TABLE nms.message (
+			id bigint PRIMARY KEY,
+			delivery_id bigint NOT NULL,
+			recipient_id bigint NOT NULL,
+			address text NOT NULL,
+			last_modified timestamptz NOT NULL
+		)`)
+	execute(b, d, `
+		INSERT INTO nms.message (id, delivery_id, recipient_id, address, last_modified)
+		SELECT n, n % 200, n::bigint * 7919 % 1000003, 'someone' || n || '@example.org',
+		       now() - interval '900 days' + n * interval '77.76 seconds'
+		FROM generate_series(1, 1000000) n`)
+	execute(b, d, `CREATE INDEX ON nms.message (delivery_id)`)
+	execute(b, d, `CREATE INDEX ON nms.message (recipient_id)`)
+	execute(b, d, `CREATE INDEX ON nms.message (last_modified)`)
+	execute(b, d, `VACUUM ANALYZE nms.message`)
+	return dbtest.Fork(b, d)
+}
+
+const outlived = `t.last_modified < now() - interval '720 days'`
+
+// fastest measures the sides in turn, each on a fresh copy, and returns the shortest time of each.
+func fastest(b *testing.B, fresh func(testing.TB) *db.DB, sides ...func(*db.DB, *pgx.Conn) int64) []time.Duration {
+	b.Helper()
+	times := make([][]time.Duration, len(sides))
+	for range rounds {
+		for i, side := range sides {
+			d := fresh(b)
+			session := jobtest.OpenSession(b, d, "bench")
+			execute(b, d, `SELECT count(*) FROM nms.message WHERE delivery_id >= 0 AND address <> ''`)
+			begin := time.Now()
+			rows := side(d, session)
+			times[i] = append(times[i], time.Since(begin))
+			if rows < 190_000 || rows > 210_000 {
+				b.Fatalf("side %d: got %d rows deleted, want about 200,000", i, rows)
+			}
+			_ = session.Close(context.Background())
+			d.Close()
+		}
+	}
+	var best []time.Duration
+	for _, t := range times {
+		best = append(best, slices.Min(t))
+	}
+	return best
+}
+
+func bareDelete(b *testing.B) func(*db.DB, *pgx.Conn) int64 {
+	return func(_ *db.DB, session *pgx.Conn) int64 {
+		tag, err := session.Exec(b.Context(), `DELETE FROM nms.message t WHERE `+outlived)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return tag.RowsAffected()
+	}
+}
+
+func purgeBy(b *testing.B, batch int) func(*db.DB, *pgx.Conn) int64 {
+	return func(d *db.DB, session *pgx.Conn) (rows int64) {
+		r := jobtest.Run(b, d, workflow(func(ctx context.Context, r *jobs.Run) (err error) {
+			rows, err = r.Purge(ctx, "messages", jobs.Purge{Table: "nms.message", Where: outlived, Batch: batch})
+			return err
+		}), jobtest.Session(session))
+		if r.Status != "completed" {
+			b.Fatalf("got %s (%s)", r.Status, r.Message)
+		}
+		return rows
+	}
+}
+
+// Rows a second of a purge in batches of 5,000, ledger and progress on, against one DELETE of the same rows.
+func BenchmarkPurge(b *testing.B) {
+	fresh := messages(b)
+	for b.Loop() {
+		best := fastest(b, fresh, bareDelete(b), purgeBy(b, 5000))
+		b.ReportMetric(best[0].Seconds(), "s-floor")
+		b.ReportMetric(best[1].Seconds(), "s-purge")
+		b.ReportMetric(best[0].Seconds()/best[1].Seconds(), "x-of-floor")
+	}
+}
+
+// What an empty transaction of a run costs with its ledger, against one that only begins and commits.
+func BenchmarkLedger(b *testing.B) {
+	const transactions = 500
+	d := sample(b, 1)
+	for b.Loop() {
+		var floor, measured time.Duration
+		r := jobtest.Run(b, d, workflow(func(ctx context.Context, r *jobs.Run) error {
+			begin := time.Now()
+			for range transactions {
+				if err := r.Tx(ctx, func(pgx.Tx) error { return nil }); err != nil {
+					return err
+				}
+			}
+			measured = time.Since(begin)
+			return nil
+		}))
+		session := jobtest.OpenSession(b, d, "bench")
+		begin := time.Now()
+		for range transactions {
+			if err := pgx.BeginFunc(b.Context(), session, func(pgx.Tx) error { return nil }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		floor = time.Since(begin)
+		_ = session.Close(context.Background())
+		if r.Status != "completed" {
+			b.Fatal(fmt.Errorf("got %s: %s", r.Status, r.Message))
+		}
+		b.ReportMetric(float64((measured-floor).Microseconds())/transactions, "us-ledger")
+		b.ReportMetric(measured.Seconds()/floor.Seconds(), "x-of-floor")
+	}
+}
