@@ -85,7 +85,7 @@
       }
       fade();
       say();
-      if ($('[data-done]', box.content) || $('#live-done')) finish();
+      if ($('[data-done]', box.content)) finish();
     };
     const finish = () => { close(); setTimeout(() => location.reload(), 300); };
     const close = () => {

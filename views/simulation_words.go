@@ -2,6 +2,7 @@ package views
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -66,6 +67,30 @@ func (p Simulation) larges() int64 {
 
 func (p Simulation) planNote() string {
 	return p.N("plan.steps", int64(len(p.Steps)), p.Exact(p.CutOff))
+}
+
+// planColumns says which columns of the plan have something to show.
+type planColumns struct{ rules, sizes, ages bool }
+
+func (p Simulation) has() planColumns {
+	var c planColumns
+	for _, step := range p.Steps {
+		c.rules = c.rules || step.Rule != ""
+		c.sizes = c.sizes || step.Bytes > 0
+		c.ages = c.ages || !step.Oldest.IsZero()
+	}
+	return c
+}
+
+// span is the number of columns behind that of the step, itself included.
+func (c planColumns) span() string {
+	n := 4
+	for _, shown := range []bool{c.rules, c.sizes, c.ages} {
+		if shown {
+			n++
+		}
+	}
+	return strconv.Itoa(n)
 }
 
 // idle lists the steps that would find nothing to do.

@@ -114,7 +114,7 @@ func (p Page) ticks() []tick {
 	for at := first; at.Before(p.Now.Add(tapeSpan / 2)); at = at.Add(time.Hour) {
 		hour := at.In(p.Zone).Hour()
 		t := tick{x: percent(at.Sub(from), tapeSpan), midnight: hour == 0}
-		if gap := at.Sub(p.Now).Abs(); hour%2 == 0 && gap >= 57*time.Minute {
+		if gap := at.Sub(p.Now).Abs(); hour%2 == 0 && gap >= 57*time.Minute && gap < tapeSpan/2-12*time.Minute {
 			t.number = fmt.Sprintf("%02d", hour)
 		}
 		ticks = append(ticks, t)

@@ -153,8 +153,19 @@ func (r Run) effectsNote() string {
 	return ""
 }
 
+// touched are the effects on tables that hold business rows; work tables that were only dropped are counted in the sum.
+func (r Run) touched() []Effect {
+	var touched []Effect
+	for _, effect := range r.Effects {
+		if effect.Deleted+effect.Updated+effect.Added > 0 {
+			touched = append(touched, effect)
+		}
+	}
+	return touched
+}
+
 func (r Run) effectsSum() string {
-	tables := r.N("run.tables", int64(len(r.Effects)))
+	tables := r.N("run.tables", int64(len(r.touched())))
 	if r.Dropped > 0 {
 		return tables + ", " + r.T("run.dropped", r.Dropped)
 	}

@@ -7,9 +7,20 @@ import (
 
 func digits(n int64) string { return strconv.FormatInt(n, 10) }
 
+// again is how often the page asks anew: each second while an order waits or a run is on.
+func (p Workflow) again() string {
+	if p.Order != "" || p.State == Running || len(p.Flash) > 0 {
+		return "every 1s"
+	}
+	return "every 5s"
+}
+
 // first are the workflow's own actions: at most four, one of them filled.
 func (p Workflow) first() []Action {
 	var actions []Action
+	if p.State == Running && p.Run > 0 {
+		actions = append(actions, Action{Text: p.T("workflow.watch", digits(p.Run)), Href: runPath(p.Run), Kind: Filled})
+	}
 	for _, order := range p.mainOrders() {
 		if slices.Contains(p.Can, order) {
 			action := p.orderAction(p.Name, order, p.State)
@@ -126,10 +137,15 @@ func (r RunRow) steps(p Page) string {
 }
 
 func (r RunRow) note(p Page) string {
-	if r.Note == "" && r.State == Finished && !r.Simulated {
+	switch {
+	case r.Note != "":
+		return r.Note
+	case r.Simulated && r.Rows > 0 && r.State != Running:
+		return p.T("runs.would_change", r.Rows)
+	case r.State == Finished && !r.Simulated:
 		return p.T("runs.as_usual")
 	}
-	return r.Note
+	return ""
 }
 
 func (r RunRow) noteClass() string {

@@ -76,6 +76,8 @@ func (r WorkflowRow) stateText(p Page) string {
 // second is the line under the state: the reason of an exceptional one, else when it ran last.
 func (r WorkflowRow) second(p Page) string {
 	switch {
+	case r.State == NotBuilt:
+		return p.T("row.not_built")
 	case r.State == Running && r.Steps > 0:
 		return p.T("row.step", r.Step, r.Steps)
 	case r.State == Running:
@@ -88,8 +90,6 @@ func (r WorkflowRow) second(p Page) string {
 		return p.T("row.until", OrNone(r.By), p.When(r.Until))
 	case r.State.look().glyph == "pending":
 		return p.T("row.asked", p.About(p.Now.Sub(r.Since)), r.By)
-	case r.State == NotBuilt:
-		return p.T("row.not_built")
 	case r.State == Edited:
 		return p.T("row.by_hand")
 	case r.State == Ended && r.By != "":
@@ -139,4 +139,12 @@ func (r WorkflowRow) primary(p Page) (Action, bool) {
 
 func (r WorkflowRow) rest(p Page) []Action {
 	return p.orderActions(r.Name, r.Can, r.State)
+}
+
+// packageName is the package's name; workflows of no package stand under a word of their own.
+func (p Workflows) packageName(group Package) string {
+	if group.Name == "" {
+		return p.T("workflows.no_package")
+	}
+	return group.Name
 }
