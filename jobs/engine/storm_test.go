@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"nightshift/db"
+	"nightshift/jobs"
+)
+
+// TestOvertakingOrders: an order that another one overtook before an engine saw it is void, and says so.
+func TestOvertakingOrders(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	stopped, paused := n.add("stopped", db.BeingEdited, yearly), n.add("paused", db.Finished, yearly)
+	n.order(stopped, db.Start, db.OrderArgs{})
+	n.order(stopped, db.Stop, db.OrderArgs{})
+	n.order(paused, db.Start, db.OrderArgs{})
+	n.order(paused, db.Pause, db.OrderArgs{})
+	n.engine(Config{}, quick("stopped"), quick("paused"))
+	n.until("finished", stateSQL, stopped)
+	n.until("paused", stateSQL, paused)
+	n.has(stopped, "Start requested by kim is not applied any more")
+	outcomes := `SELECT string_agg(command || ' ' || split_part(outcome, ':', 1), ', ' ORDER BY id) FROM xtk.workflow_job WHERE workflow_id = $1`
+	n.until("start void, stop applied", outcomes, stopped)
+	n.until("start void, pause applied", outcomes, paused)
+}
+
+// TestStormOfOrders: eight people give random orders to a few workflows that two engines run. Whatever comes of it, each
+// order is answered, nothing hangs between two states, and the traces are whole.
+func TestStormOfOrders(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	var all []jobs.Workflow
+	var ids []int64
+	for i := range 4 {
+		name := fmt.Sprintf("storm%d", i)
+		all = append(all, quick(name))
+		ids = append(ids, n.add(name, db.Started, hourly))
+	}
+	n.engine(Config{Node: "a", TakesUnassigned: true}, all...)
+	n.engine(Config{Node: "b", TakesUnassigned: true}, all...)
+	taken := n.storm(ids, 8, 40)
+	n.until("0", `SELECT count(*) FROM xtk.workflow_job WHERE applied_at IS NULL`)
+	n.until("0", `SELECT count(*) FROM xtk.workflow_task WHERE status = 'running'`)
+	n.until("0", `SELECT count(*) FROM xtk.workflow WHERE state LIKE '%pending' AND id = ANY($1)`, ids)
+	n.until("0", `SELECT count(*) FROM xtk.workflow_event e JOIN xtk.workflow w ON w.id = e.workflow_id
+		WHERE e.status = 'processing' OR e.status = 'pending' AND w.state = 'started'`)
+	for _, name := range []string{"workflow_job", "audit"} {
+		if got := n.text(`SELECT count(*) FROM xtk.` + name); got != fmt.Sprint(taken) {
+			t.Errorf("%s: got %s rows, want one for each of %d orders taken", name, got, taken)
+		}
+	}
+	if got := n.text(`SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM xtk.workflow_task`); got != "completed" && got != "completed stopped" {
+		t.Errorf("runs: got %s, want completed and stopped only", got)
+	}
+	if _, bad, err := n.d.VerifyAudit(t.Context()); err != nil || bad != 0 {
+		t.Errorf("audit chain: got bad row %d, %v, want none", bad, err)
+	}
+}
+
+// storm lets people give random orders at once and returns how many were taken.
+func (n night) storm(ids []int64, people, each int) (taken int) {
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	for range people {
+		wait.Go(func() {
+			for range each {
+				command := db.Commands()[rand.IntN(len(db.Commands())-1)] // all but the last: history is not purged
+				if command == db.PurgeHistory {
+					command = db.UnconditionalStop
+				}
+				err := n.d.Order(n.Context(), kim(), ids[rand.IntN(len(ids))], command, db.OrderArgs{})
+				var refusal *db.Refusal
+				if err != nil && !errors.As(err, &refusal) {
+					n.Errorf("%s: got %v, want taken or refused", command, err)
+				}
+				if err == nil {
+					mu.Lock()
+					taken++
+					mu.Unlock()
+				}
+				<-time.After(time.Duration(rand.IntN(10)) * time.Millisecond)
+			}
+		})
+	}
+	wait.Wait()
+	return taken
+}
