@@ -100,7 +100,7 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'XtkInstanceType'), 'marketing'),
 		       coalesce((SELECT string_value FROM xtk.option WHERE name = 'WdbcTimeZone'), 'UTC'),
 		       (SELECT count(*) FROM xtk.workflow w
-		        WHERE w.built AND (w.failed OR w.state = 'paused' OR EXISTS (
+		        WHERE w.built AND w.kind = 'technical' AND (w.failed OR w.state = 'paused' OR EXISTS (
 		            SELECT FROM xtk.workflow_event e
 		            WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal'
 		              AND e.scheduled_at < now() - $1::interval)))`, Lateness).QueryRow(func(row pgx.Row) error {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,28 +93,28 @@ func (d *DB) Recorder(ctx context.Context, workflowID int64) (Recorder, error) {
 	return r, nil
 }
 
-// UsualRows tells, by step, how many rows the last thirty good runs of a workflow changed: smallest, tenth, median,
-// ninetieth, largest. A workflow with fewer than eight good runs has no usual.
-func (d *DB) UsualRows(ctx context.Context, workflowID int64) (map[string][]int64, error) {
+// UsualRows tells, by step, how many rows the last thirty good runs of a workflow before a run changed: smallest, tenth,
+// median, ninetieth, largest. A workflow with fewer than eight good runs has no usual.
+func (d *DB) UsualRows(ctx context.Context, workflowID, before int64) (map[string][]int64, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT s.step_key,
 		       percentile_disc(ARRAY[0, 0.1, 0.5, 0.9, 1]) WITHIN GROUP (ORDER BY s.rows_changed)
 		FROM (SELECT t.id
 		      FROM xtk.workflow_task t
-		      WHERE t.workflow_id = $1 AND t.status = 'completed' AND t.mode = 'normal'
+		      WHERE t.workflow_id = $1 AND t.status = 'completed' AND t.mode = 'normal' AND t.id < $2
 		      ORDER BY t.start_date DESC, t.id DESC
 		      LIMIT 30) good
 		JOIN xtk.workflow_task_step s ON s.task_id = good.id
 		WHERE s.status = 'completed'
 		GROUP BY s.step_key
-		HAVING count(*) >= 8`, workflowID)
+		HAVING count(*) >= 8`, workflowID, before)
 	if err != nil {
 		return nil, fmt.Errorf("usual rows of workflow %d: %w", workflowID, err)
 	}
 	usual := map[string][]int64{}
 	var key string
 	var five []int64
-	if _, err := pgx.ForEachRow(rows, []any{&key, &five}, func() error { usual[key] = five; return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&key, &five}, func() error { usual[key] = slices.Clone(five); return nil }); err != nil {
 		return nil, fmt.Errorf("usual rows of workflow %d: %w", workflowID, err)
 	}
 	return usual, nil

@@ -48,7 +48,7 @@ func TestRecorderAndUsualRows(t *testing.T) {
 	if recorder.Good != 9 || recorder.Rows != 5 || recorder.Seconds != 300 {
 		t.Errorf("usual: got %d runs, %v rows, %v s, want 9, 5, 300", recorder.Good, recorder.Rows, recorder.Seconds)
 	}
-	usual, err := d.UsualRows(ctx, id)
+	usual, err := d.UsualRows(ctx, id, 1<<40)
 	if err != nil {
 		t.Fatal(err)
 	}

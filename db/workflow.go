@@ -75,7 +75,8 @@ type SparkRun struct {
 	Status  string
 }
 
-// Workflows lists all workflows by package and label, in two statements whatever their number.
+// Workflows lists the technical workflows by package and label, in two statements whatever their number. Those of
+// campaigns have their own life and are read one by one.
 func (d *DB) Workflows(ctx context.Context) ([]WorkflowRow, error) {
 	return d.workflows(ctx, 0, "")
 }
@@ -132,6 +133,7 @@ func (d *DB) workflows(ctx context.Context, id int64, name string) ([]WorkflowRo
 			FROM xtk.workflow_event e
 			WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal') due ON true
 		WHERE (@id = 0 OR w.id = @id) AND (@name = '' OR w.internal_name = @name)
+		  AND (@id <> 0 OR @name <> '' OR w.kind = 'technical')
 		ORDER BY w.package, w.label, w.id`, pgx.StrictNamedArgs{"id": id, "name": name})
 	if err != nil {
 		return nil, fmt.Errorf("workflows: %w", err)

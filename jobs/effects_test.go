@@ -212,7 +212,8 @@ func TestDelay(t *testing.T) {
 	if line := "warning Zero is 0: task skipped"; !strings.Contains(strings.Join(run.Log, "\n"), line) {
 		t.Errorf("log: got %q, want %q", run.Log, line)
 	}
-	if kept := number(t, d, `SELECT count(*) FROM xtk.workflow_task, jsonb_object_keys(options) WHERE id = $1`, run.TaskID); kept != 6 {
-		t.Errorf("options kept with the run: got %d, want 6", kept)
+	// A default counts as read, too: whoever sets the option later changes what the plan of this run said.
+	if kept := number(t, d, `SELECT count(*) FROM xtk.workflow_task, jsonb_object_keys(options) WHERE id = $1`, run.TaskID); kept != 7 {
+		t.Errorf("options kept with the run: got %d, want 7", kept)
 	}
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,10 +37,7 @@ func (r *Run) Option(ctx context.Context, name string) (value string, ok bool, e
 	if !ok {
 		return "", false, nil
 	}
-	r.journal.mu.Lock()
-	r.journal.options[name] = plain(*found)
-	r.journal.ring()
-	r.journal.mu.Unlock()
+	r.note(name, *found)
 	return *found, true, nil
 }
 
@@ -50,19 +48,43 @@ func (r *Run) Delay(ctx context.Context, option string, byDefault time.Duration)
 	if err != nil {
 		return 0, false, err
 	}
-	if !found {
-		return byDefault, true, nil
+	delay, ok = byDefault, true
+	if found {
+		delay, ok = r.delayOf(option, value)
+	} else {
+		r.note(option, strconv.FormatInt(int64(byDefault.Seconds()), 10))
 	}
+	if ok {
+		r.journal.edit(func(s *step) {
+			fact := delayFact{option, int64(delay.Seconds())}
+			if !slices.Contains(s.delays, fact) {
+				s.delays = append(s.delays, fact)
+			}
+		})
+	}
+	return delay, ok, nil
+}
+
+// delayOf reads seconds; false, with a warning, when they are no delay.
+func (r *Run) delayOf(option, value string) (time.Duration, bool) {
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 	switch {
 	case err != nil || math.IsNaN(seconds):
 		r.Warn("%s is %q, not a number: task skipped", option, value)
-		return 0, false, nil
+		return 0, false
 	case seconds <= 0:
 		r.Warn("%s is %s: task skipped", option, value)
-		return 0, false, nil
+		return 0, false
 	case seconds > longestDelay.Seconds():
-		return longestDelay, true, nil
+		return longestDelay, true
 	}
-	return time.Duration(seconds * float64(time.Second)), true, nil
+	return time.Duration(seconds * float64(time.Second)), true
+}
+
+// note keeps with the run the value that it saw of an option.
+func (r *Run) note(option, value string) {
+	r.journal.mu.Lock()
+	defer r.journal.mu.Unlock()
+	r.journal.options[option] = plain(value)
+	r.journal.ring()
 }

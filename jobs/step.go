@@ -26,6 +26,7 @@ type step struct {
 	batches int
 	message string
 	rules   []ruleFacts
+	delays  []delayFact
 	dirty   bool
 }
 
@@ -39,6 +40,12 @@ type ruleFacts struct {
 	Locked    int64      `json:"locked,omitempty"`
 	Dropped   []string   `json:"dropped,omitempty"` // partitions dropped whole
 	Estimated bool       `json:"estimated,omitempty"`
+}
+
+// delayFact is a purge delay that a step has read, in seconds; the step's detail keeps it under "delays".
+type delayFact struct {
+	Option  string `json:"option"`
+	Seconds int64  `json:"seconds"`
 }
 
 // Steps announces the names of all steps in their order, so that people see what is to come. They stand in the
@@ -249,6 +256,9 @@ func queueStep(batch *pgx.Batch, taskID int64, s *step) {
 	detail := map[string]any{}
 	if len(s.rules) > 0 {
 		detail["rules"] = s.rules
+	}
+	if len(s.delays) > 0 {
+		detail["delays"] = s.delays
 	}
 	batch.Queue(`
 		INSERT INTO xtk.workflow_task_step AS s

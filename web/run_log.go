@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	logPage     = 200    // lines shown at once
+	logPage     = 60     // lines shown at once
 	logDownload = 10_000 // lines read at once while a log is downloaded
 )
 

@@ -3,6 +3,8 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,15 +13,17 @@ import (
 	"nightshift/views"
 )
 
-// planDetail is what a rehearsed step leaves for the plan besides its counts.
+// planDetail is what a rehearsed step leaves for the plan besides its counts: its rules, and the purge delays it read.
 type planDetail struct {
-	Rule    string    `json:"rule"`
-	Option  string    `json:"option"`
-	Oldest  time.Time `json:"oldest"`
-	Newest  time.Time `json:"newest"`
-	Limit   time.Time `json:"limit"`
-	Bytes   int64     `json:"bytes"`
-	Follows string    `json:"follows"`
+	Rules []struct {
+		Effect         string
+		Rows           int64
+		Oldest, Newest time.Time
+	}
+	Delays []struct {
+		Option  string
+		Seconds int64
+	}
 }
 
 // showSimulation shows what a run would do, step by step.
@@ -28,7 +32,7 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 	if err != nil {
 		return err
 	}
-	usual, err := s.db.UsualRows(c.Request().Context(), run.WorkflowID)
+	usual, err := s.db.UsualRows(c.Request().Context(), run.WorkflowID, run.ID)
 	if err != nil {
 		return err
 	}
@@ -41,7 +45,7 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 	effects, dropped := tableEffects(run.Effects)
 	report.Tables, report.Dropped = len(effects), dropped
 	for _, step := range run.StepList {
-		planned := planStep(step, run.Effects, usual[step.Key])
+		planned := planStep(page, step, run, usual[step.Key])
 		report.Bytes += planned.Bytes
 		report.Steps = append(report.Steps, planned)
 		if sentence := unusual(page, planned); sentence != "" {
@@ -58,18 +62,11 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 }
 
 // planStep turns a rehearsed step into a line of the plan.
-func planStep(step db.RunStep, effects []db.RunEffect, usual []int64) views.PlanStep {
-	var detail planDetail
-	if err := json.Unmarshal(step.Detail, &detail); err != nil {
-		detail = planDetail{}
-	}
-	planned := views.PlanStep{
-		Number: step.Order, Key: step.Key, Rule: detail.Rule, Option: detail.Option, Said: step.Message, Usual: usual,
-		Bytes: detail.Bytes, Oldest: detail.Oldest, Newest: detail.Newest, Limit: detail.Limit, Follows: detail.Follows,
-		State: runState(step.Status, 0),
-	}
+func planStep(page views.Page, step db.RunStep, run db.Run, usual []int64) views.PlanStep {
+	planned := views.PlanStep{Number: step.Order, Key: step.Key, Said: step.Message, Usual: usual, State: runState(step.Status, 0)}
+	ruleOf(page, &planned, step.Detail, run.CutOff)
 	var own []db.RunEffect
-	for _, effect := range effects {
+	for _, effect := range run.Effects {
 		if effect.Step == step.Order {
 			own = append(own, effect)
 		}
@@ -81,6 +78,36 @@ func planStep(step db.RunStep, effects []db.RunEffect, usual []int64) views.Plan
 		planned.Estimated = planned.Estimated || effect.Estimated
 	}
 	return planned
+}
+
+// ruleOf puts into words by which rule a step's rows go, and how old they are. Rules that find nothing are left out.
+func ruleOf(page views.Page, planned *views.PlanStep, raw []byte, cutOff time.Time) {
+	var detail planDetail
+	if json.Unmarshal(raw, &detail) != nil {
+		return
+	}
+	var effects []string
+	for _, rule := range detail.Rules {
+		if rule.Rows > 0 && !slices.Contains(effects, rule.Effect) {
+			effects = append(effects, rule.Effect)
+		}
+		if !rule.Oldest.IsZero() && (planned.Oldest.IsZero() || rule.Oldest.Before(planned.Oldest)) {
+			planned.Oldest = rule.Oldest
+		}
+		if rule.Newest.After(planned.Newest) {
+			planned.Newest = rule.Newest
+		}
+	}
+	planned.Rule = strings.Join(effects, ", ")
+	var options []string
+	for _, delay := range detail.Delays {
+		name := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(delay.Option, "NmsCleanup_"), "XtkCleanup_"), "PurgeDelay")
+		options = append(options, page.T("plan.option", name, page.About(time.Duration(delay.Seconds)*time.Second)))
+		if limit := cutOff.Add(-time.Duration(delay.Seconds) * time.Second); planned.Limit.IsZero() || limit.After(planned.Limit) {
+			planned.Limit = limit
+		}
+	}
+	planned.Option = strings.Join(options, ", ")
 }
 
 // unusual is the sentence about a step that is larger than all of its good runs; empty when it is not.

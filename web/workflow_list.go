@@ -124,8 +124,6 @@ func stateReason(page views.Page, w db.WorkflowRow, state views.State) string {
 			return page.T("workflows.waits_affinity", w.Affinity)
 		}
 		return page.T("workflows.waits_place")
-	case views.NotBuilt:
-		return page.T("workflows.not_built")
 	case views.NotHere:
 		return page.T("workflows.not_here", strings.Join(w.InstanceTypes, ", "))
 	case views.StartPending, views.PausePending, views.StopPending:
