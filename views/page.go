@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strings"
 	"time"
 
 	"nightshift/views/locale"
@@ -106,7 +107,20 @@ func (p Page) T(key string, args ...any) string { return locale.T(p.Lang, key, a
 func (p Page) N(key string, n int64, args ...any) string { return locale.N(p.Lang, key, n, args...) }
 
 // R is a text of a key that carries marks for strong words and code.
-func (p Page) R(key string, args ...any) Rich { return Rich(locale.T(p.Lang, key, args...)) }
+// Marks in the arguments are data and stay text.
+func (p Page) R(key string, args ...any) Rich {
+	plain := make([]any, len(args))
+	for i, arg := range args {
+		plain[i] = arg
+		if text, ok := arg.(string); ok {
+			plain[i] = unmarked.Replace(text)
+		}
+	}
+	return Rich(locale.T(p.Lang, key, plain...))
+}
+
+// unmarked parts two asterisks by a joiner that is not seen, and takes the look-alike of a backtick.
+var unmarked = strings.NewReplacer("**", "*\u2060*", "`", "\u02cb")
 
 // railGroup is a heading of the rail with its words; the first has no heading.
 type railGroup struct {

@@ -12,6 +12,12 @@ import (
 // drain is how long requests may take to end once the process stops; then their connections are cut.
 const drain = 5 * time.Second
 
+// finish is how long requests may go on once the process stops, before their contexts end.
+const finish = 2 * time.Second
+
+// tailEvery is how often the end of the audit trail goes to the process log.
+const tailEvery = time.Hour
+
 // Serve answers requests on a listener until ctx ends, then lets those that run come to their end.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -25,6 +31,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
 	go s.bell.listen(requests)
+	go s.noteTail(ctx)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -32,12 +39,30 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("serve the console: %w", err)
 	case <-ctx.Done():
 	}
-	// Event streams live as long as their request: they end first, so that browsers ask another node.
-	cut()
+	// Requests have a moment to answer. Then what still runs is cut: event streams, whose browsers ask another node.
+	late := time.AfterFunc(finish, cut)
+	defer late.Stop()
 	end, done := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer done()
 	if err := server.Shutdown(end); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stop the console: %w", err)
 	}
 	return server.Close()
+}
+
+// noteTail writes the end of the audit trail to the process log from time to time: outside the database, it shows later
+// that nothing was cut off.
+func (s *Server) noteTail(ctx context.Context) {
+	ticks := time.NewTicker(tailEvery)
+	defer ticks.Stop()
+	for {
+		if seq, hash, err := s.db.AuditTail(ctx); err == nil && seq > 0 {
+			s.logger.Info("audit trail", "seq", seq, "hash", hexText(hash))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+	}
 }

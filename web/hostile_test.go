@@ -1,0 +1,162 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/net/html"
+
+	"nightshift/db"
+)
+
+// hostile are texts that want to be more than text.
+func hostile() []string {
+	return []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'><svg onload=alert(1)>`, `</title><b>`, `</textarea><i>`, `{{7*7}}`, `${7*7}`,
+		`javascript:alert(1)`, `" onmouseover="x`, "a\u2028b", "\u202egnp.exe", "\ufeff\u200b\u200d", `\u003cb\u003e`, `&lt;b&gt;`, `<!--`, `]]>`, `%3Cscript%3E`,
+		`' OR 1=1 --`, `hx-get="/x"`, `**bold** and ` + "`code`", strings.Repeat("W", 90), "ünïcødé 한국어 日本", `<a href=//e>`, `data:text/html,<b>`, `=cmd|' /C calc'!A0`, `@SUM(1)`}
+}
+
+// shape lists the elements and attributes of a page, without its texts.
+func shape(t *testing.T, body string) string {
+	t.Helper()
+	var b strings.Builder
+	tokens := html.NewTokenizer(strings.NewReader(body))
+	for {
+		switch kind := tokens.Next(); kind {
+		case html.ErrorToken:
+			if !errors.Is(tokens.Err(), io.EOF) {
+				t.Fatal(tokens.Err())
+			}
+			return b.String()
+		case html.StartTagToken, html.SelfClosingTagToken:
+			token := tokens.Token()
+			b.WriteString("<" + token.Data)
+			for _, attribute := range token.Attr {
+				if strings.HasPrefix(attribute.Key, "on") || attribute.Key == "style" {
+					t.Errorf("<%s> has the attribute %s, want none inline", token.Data, attribute.Key)
+				}
+				b.WriteString(" " + attribute.Key)
+			}
+			b.WriteString(">\n")
+		}
+	}
+}
+
+// textColumns write one text into every column that people, strangers and workflows fill in.
+var textColumns = []string{
+	`UPDATE xtk.operator SET label = $1, email = $1 WHERE login = 'reader'`,
+	`UPDATE xtk.operator_group SET label = $1, internal_name = 'strange' WHERE internal_name IN ('localManagement', 'strange')`,
+	`UPDATE xtk.session_info SET user_agent = $1`,
+	`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('NmsServer_URL', 'string', $1) ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`,
+	`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('XtkInstanceName', 'string', $1) ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`,
+	`UPDATE xtk.workflow SET label = $1, description = $1, state_by = $1, pause_reason = $1, package = $1, error_template = $1 WHERE internal_name = 'cleanup'`,
+	`UPDATE xtk.workflow_task SET node = $1, build = $1, started_by = $1, error_code = $1, error_step = $1, error_message = $1, error_detail = $1,
+	        args = jsonb_build_object($1::text, $1::text), options = jsonb_build_object($1::text, $1::text)`,
+	`UPDATE xtk.workflow_task_step SET step_key = $1, label = $1, message = $1, progress_unit = $1`,
+	`UPDATE xtk.workflow_task_effect SET table_name = $1`,
+	`UPDATE xtk.workflow_log SET message = $1, step_key = $1`,
+	`UPDATE xtk.workflow_event SET operator_login = $1, signal = $1`,
+	`UPDATE xtk.engine_node SET name = $1, host = $1, version = $1, affinities = ARRAY[$1::text]`,
+}
+
+// someHistory gives cleanup two runs with steps, effects and lines, a slot and a node.
+var someHistory = []string{
+	`UPDATE xtk.workflow SET state = 'paused', failed = true WHERE internal_name = 'cleanup'`,
+	`INSERT INTO xtk.workflow_task (workflow_id, status, node, backend_pid, start_date, completion_date, rows_changed, warnings, mode)
+	 SELECT w.id, r.status, 'n', 1, now() - interval '2 hours', now() - interval '1 hour', 5, 1, r.mode
+	 FROM xtk.workflow w, (VALUES ('failed', 'normal'), ('completed', 'simulation')) AS r (status, mode) WHERE w.internal_name = 'cleanup'`,
+	`INSERT INTO xtk.workflow_task_step (task_id, step_order, step_key, status, end_date, rows_changed) SELECT id, 1, 's', 'failed', now(), 5 FROM xtk.workflow_task`,
+	`INSERT INTO xtk.workflow_task_effect (task_id, step_order, table_name, deleted) SELECT id, 1, 't', 5 FROM xtk.workflow_task`,
+	`INSERT INTO xtk.workflow_log (workflow_id, task_id, step_order, level, message) SELECT workflow_id, id, 1, l, 'm' FROM xtk.workflow_task, unnest(ARRAY['info', 'warning', 'error']) l`,
+	`INSERT INTO xtk.workflow_event (workflow_id, status, reason, scheduled_at) SELECT id, 'skipped', 'paused', now() - interval '1 hour' FROM xtk.workflow WHERE internal_name = 'cleanup'`,
+	`INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('n', 'h', 1, 'v')`,
+}
+
+// pagesOf are the pages that show such texts.
+func (c *console) pagesOf() []string {
+	pages := []string{"/", "/workflows", "/workflows/cleanup", "/workflows/cleanup/schedule", "/workflows/cleanup/properties", "/workflows/cleanup/start", "/runs", "/about",
+		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL"}
+	rows, err := c.db.Pool.Query(c.t.Context(), `SELECT '/runs/' || id FROM xtk.workflow_task ORDER BY id`)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	runs, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return append(pages, runs...)
+}
+
+// write puts a text everywhere, the audit trail included.
+func (c *console) write(text string) {
+	c.t.Helper()
+	for _, sql := range textColumns {
+		if _, err := c.db.Pool.Exec(c.t.Context(), sql, text); err != nil {
+			c.t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	entry := db.AuditEntry{EntityType: text, Entity: text, Action: text, Allowed: true, Actor: db.Actor{Login: text, Route: text},
+		Detail: map[string]any{"before": map[string]any{text: text}, "after": map[string]any{text: text + "!"}, text: text}}
+	for range 3 {
+		if err := c.db.AuditAlone(c.t.Context(), entry); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// shapes asks for all pages, then empties the trail for the next text.
+func (c *console) shapes(pages []string) []string {
+	c.t.Helper()
+	var shapes []string
+	for _, path := range pages {
+		got, body := c.ask("kim", http.MethodGet, path, nil)
+		if got.StatusCode != http.StatusOK {
+			c.t.Errorf("%s: got %d", path, got.StatusCode)
+		}
+		shapes = append(shapes, shape(c.t, body))
+	}
+	for _, sql := range []string{`ALTER TABLE xtk.audit DISABLE TRIGGER USER`, `DELETE FROM xtk.audit`} {
+		if _, err := c.db.Pool.Exec(c.t.Context(), sql); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	return shapes
+}
+
+// Hostile text in every field that people, strangers and workflows fill in changes no element of any page.
+func TestHostileText(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	for _, sql := range someHistory {
+		if _, err := c.db.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	c.write("first")
+	pages := c.pagesOf()
+	c.shapes(pages)
+	c.write("harmless")
+	want := c.shapes(pages)
+	for _, text := range hostile() {
+		c.write(text)
+		for i, got := range c.shapes(pages) {
+			if got != want[i] {
+				t.Errorf("%s with %q: its elements differ from those with harmless text\n%s", pages[i], text, firstDifference(got, want[i]))
+			}
+		}
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return "got " + g[i] + ", want " + w[i]
+		}
+	}
+	return "one is longer"
+}
