@@ -22,7 +22,7 @@ func (s *Server) editSchedule(c echo.Context) error {
 		return err
 	}
 	form := s.scheduleForm(c, w)
-	schedule, err := jobs.ParseSchedule(w.Schedule)
+	schedule, err := scheduleOf(w)
 	if err != nil {
 		return err
 	}
@@ -42,10 +42,16 @@ func (s *Server) saveSchedule(c echo.Context) error {
 	edit := w.EditOf()
 	edit.Version = form.Version
 	schedule := s.typedSchedule(&form, &edit)
+	if before, err := jobs.ParseSchedule(w.Schedule); err == nil {
+		schedule.Signal = before.Signal // signals are the workflow's own, not the editor's
+	}
 	if len(form.Errors) > 0 {
 		return s.render(c, http.StatusUnprocessableEntity, views.SchedulePage(form))
 	}
-	w.Zone = edit.Zone
+	w.Zone, w.ValidFrom, w.ValidTo = edit.Zone, edit.ValidFrom, edit.ValidTo
+	if edit.ValidFrom != nil {
+		schedule.Anchor = *edit.ValidFrom
+	}
 	s.previewSchedule(&form, w, schedule)
 	if c.FormValue("do") == "preview" {
 		return s.render(c, http.StatusOK, views.SchedulePage(form))
@@ -62,6 +68,15 @@ func (s *Server) saveSchedule(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/workflows/"+w.Name, views.Flash{State: views.Finished, Text: form.R("flash.schedule", form.Label, form.Words)})
+}
+
+// scheduleOf is a workflow's schedule, with every nth day counted from the beginning of its validity.
+func scheduleOf(w db.WorkflowRow) (jobs.Schedule, error) {
+	schedule, err := jobs.ParseSchedule(w.Schedule)
+	if w.ValidFrom != nil {
+		schedule.Anchor = *w.ValidFrom
+	}
+	return schedule, err
 }
 
 // scheduleForm is the form without its values.
@@ -220,7 +235,7 @@ func listOf(text string) []string {
 func (s *Server) previewSchedule(form *views.ScheduleForm, w db.WorkflowRow, schedule jobs.Schedule) {
 	zone := s.zoneOf(w)
 	form.Words = scheduleWords(form.Lang, schedule)
-	form.Next = within(schedule.NextN(form.Now, 10, zone), w)
+	form.Next = nextDates(schedule, 10, w, form.Now, zone)
 	for _, warning := range schedule.Warnings() {
 		form.Warnings = append(form.Warnings, form.T(warning.Key, warning.Args...))
 	}

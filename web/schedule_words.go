@@ -10,10 +10,30 @@ import (
 	"nightshift/views/locale"
 )
 
+// scheduleWriter says schedules in one language.
+type scheduleWriter struct{ lang locale.Lang }
+
 // scheduleWords says in a few words when a schedule fires: "Daily at 04:00", "Mondays at 05:00", "Hourly at :15". An
 // expression that has no short words is shown as it is.
 func scheduleWords(lang locale.Lang, s jobs.Schedule) string {
 	w := scheduleWriter{lang}
+	times := s.Kind != "" && s.Kind != "none"
+	switch {
+	case s.Signal && times:
+		return w.t("and_signal", w.schedule(s))
+	case s.Signal:
+		return w.t("signal")
+	case times:
+		return w.schedule(s)
+	}
+	return w.t("none")
+}
+
+// schedule says what the clock does, without the signals.
+func (w scheduleWriter) schedule(s jobs.Schedule) string {
+	if s.Kind == "times" && s.Every > 0 {
+		s.Kind = "period"
+	}
 	switch s.Kind {
 	case "cron":
 		return w.cron(s.Cron)
@@ -35,8 +55,6 @@ func scheduleWords(lang locale.Lang, s jobs.Schedule) string {
 	}
 	return w.t("none")
 }
-
-type scheduleWriter struct{ lang locale.Lang }
 
 func (w scheduleWriter) t(key string, args ...any) string {
 	return locale.T(w.lang, "schedule.words_"+key, args...)
@@ -162,8 +180,11 @@ func (w scheduleWriter) withinHour(minute, expression string) string {
 	if from, step, ok := strings.Cut(minute, "/"); ok {
 		first, _, _ := strings.Cut(from, "-")
 		n, err := strconv.Atoi(step)
-		if err == nil && n > 0 && 60%n == 0 && (from == "*" || first != "" && strings.HasSuffix(from, "-59")) {
-			return w.every(n)
+		if err == nil && n > 0 && 60%n == 0 && (from == "*" || strings.HasSuffix(from, "-59")) {
+			// Later than one step into the hour there is a longer pause over its end.
+			if start, _ := strconv.Atoi(first); start < n {
+				return w.every(n)
+			}
 		}
 	}
 	return expression

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"nightshift/jobs"
@@ -30,6 +32,10 @@ func TestScheduleWords(t *testing.T) {
 		{jobs.Schedule{Kind: "once", At: "2026-07-01T08:00:00"}, "Once, 2026-07-01 08:00", "한 번, 2026-07-01 08:00"},
 		{jobs.Schedule{Kind: "once", At: "2026-07-01T08:00"}, "Once, 2026-07-01 08:00", "한 번, 2026-07-01 08:00"},
 		{jobs.Schedule{Kind: "none"}, "No schedule", "일정 없음"},
+		{jobs.CronSchedule("20-59/20 * * * *"), "20-59/20 * * * *", "20-59/20 * * * *"},
+		{jobs.Schedule{Kind: "none", Signal: true}, "On signal", "신호 시"},
+		{jobs.Schedule{Kind: "cron", Cron: "0 * * * *", Signal: true}, "Hourly, on signal", "매시간, 신호 시"},
+		{jobs.Schedule{Kind: "times", Every: 30, From: "08:00"}, "Every 30 min, 08:00 – 24:00", "30분마다, 08:00 – 24:00"},
 	} {
 		if got := scheduleWords(locale.English, test.schedule); got != test.en {
 			t.Errorf("%+v: got %q, want %q", test.schedule, got, test.en)
@@ -49,6 +55,37 @@ func TestEveryDefaultScheduleHasWords(t *testing.T) {
 		}
 		if got := scheduleWords(locale.English, jobs.CronSchedule(w.Schedule)); got == w.Schedule {
 			t.Errorf("%s: %q has no words", w.Name, w.Schedule)
+		}
+	}
+}
+
+// What the schedule says of itself in English is what the console says; every sentence has a Korean one.
+func TestScheduleErrorsInBothLanguages(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []jobs.Schedule{
+		{Kind: "x"}, {Kind: "times"}, {Kind: "times", Times: make([]string, 99)}, {Kind: "times", Times: []string{"25:00"}}, {Kind: "period"},
+		{Kind: "period", Every: 5, From: "09:00", To: "08:00"}, {Kind: "daily", Times: []string{"1:00"}, EveryDays: 999},
+		{Kind: "weekly", Times: []string{"1:00"}}, {Kind: "monthly", Times: []string{"1:00"}}, {Kind: "once", At: "x"},
+		{Kind: "monthly", Times: []string{"1:00"}, Nth: 2, MonthDays: []int{1}}, {Kind: "monthly", Times: []string{"1:00"}, Nth: 9},
+		jobs.CronSchedule("60 * * * *"), jobs.CronSchedule("0 24 * * *"), jobs.CronSchedule("0 0 32 * *"), jobs.CronSchedule("0 0 1 0 *"),
+		jobs.CronSchedule("0 0 * * 9"), jobs.CronSchedule("0 0"), jobs.CronSchedule("x * * * *"), jobs.CronSchedule("*/x * * * *"),
+		jobs.CronSchedule("9-3 * * * *"), jobs.CronSchedule("0 0 31 2 *"), {Kind: "daily", Times: []string{"1:00"}, WindowTo: "x"},
+	} {
+		var refused *jobs.ScheduleError
+		if err := wrong.Check(); !errors.As(err, &refused) {
+			t.Errorf("%+v: got %v, want a refusal", wrong, err)
+			continue
+		}
+		if got := locale.T(locale.English, refused.Key, refused.Args...); got != refused.Error() {
+			t.Errorf("%s: the console says %q, the schedule %q", refused.Key, got, refused)
+		}
+		if got := locale.T(locale.Korean, refused.Key, refused.Args...); strings.Contains(got, "⟦") || strings.Contains(got, "%!") || got == refused.Error() {
+			t.Errorf("%s in Korean: got %q", refused.Key, got)
+		}
+	}
+	for _, warning := range jobs.CronSchedule("* * * * *").Warnings() {
+		if got, want := locale.T(locale.English, warning.Key, warning.Args...), "Two runs follow one another within 1 min. Less than 15 min apart is not recommended."; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

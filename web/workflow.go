@@ -99,12 +99,12 @@ func (s *Server) workflowFacts(page views.Page, w db.WorkflowRow) views.Workflow
 func (s *Server) scheduleFacts(page views.Page, w db.WorkflowRow) views.ScheduleFacts {
 	zone := s.zoneOf(w)
 	facts := views.ScheduleFacts{Zone: zone.String()}
-	schedule, err := jobs.ParseSchedule(w.Schedule)
+	schedule, err := scheduleOf(w)
 	if err != nil {
 		return facts
 	}
 	facts.Words, facts.Cron = scheduleWords(page.Lang, schedule), schedule.Cron
-	facts.Next = within(schedule.NextN(page.Now, 5, zone), w)
+	facts.Next = nextDates(schedule, 5, w, page.Now, zone)
 	if len(facts.Next) > 0 {
 		if note := clockChange(page, schedule, zone); note != "" {
 			facts.Notes = append(facts.Notes, note)
@@ -120,15 +120,18 @@ func (s *Server) scheduleFacts(page views.Page, w db.WorkflowRow) views.Schedule
 	return facts
 }
 
-// within leaves out the dates outside the workflow's validity.
-func within(dates []time.Time, w db.WorkflowRow) []time.Time {
-	var valid []time.Time
-	for _, at := range dates {
-		if (w.ValidFrom == nil || !at.Before(*w.ValidFrom)) && (w.ValidTo == nil || !at.After(*w.ValidTo)) {
-			valid = append(valid, at)
+// nextDates are the next n dates of a schedule inside the workflow's validity.
+func nextDates(schedule jobs.Schedule, n int, w db.WorkflowRow, now time.Time, zone *time.Location) []time.Time {
+	if w.ValidFrom != nil && w.ValidFrom.After(now) {
+		now = w.ValidFrom.Add(-time.Second)
+	}
+	dates := schedule.NextN(now, n, zone)
+	for i, at := range dates {
+		if w.ValidTo != nil && at.After(*w.ValidTo) {
+			return dates[:i]
 		}
 	}
-	return valid
+	return dates
 }
 
 // clockChange says what the next change of the clocks within a year does to a daily time; empty where clocks do not change.
