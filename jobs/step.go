@@ -168,8 +168,7 @@ func (j *journal) end(s *step, status, message string) {
 func summary(effects map[string]change) string {
 	var sum change
 	for _, c := range effects {
-		sum.deleted, sum.updated, sum.inserted, sum.dropped =
-			sum.deleted+c.deleted, sum.updated+c.updated, sum.inserted+c.inserted, sum.dropped+c.dropped
+		sum = sum.plus(c)
 	}
 	var parts []string
 	for _, part := range []struct {
@@ -240,11 +239,7 @@ func (j *journal) changed(changes []change) {
 	}
 	rows := int64(0)
 	for _, c := range changes {
-		sum := j.effects[order][c.table]
-		sum.table = c.table
-		sum.inserted, sum.updated, sum.deleted = sum.inserted+c.inserted, sum.updated+c.updated, sum.deleted+c.deleted
-		sum.dropped, sum.estimated = sum.dropped+c.dropped, sum.estimated || c.estimated
-		j.effects[order][c.table] = sum
+		j.effects[order][c.table] = j.effects[order][c.table].plus(c)
 		rows += c.rows()
 	}
 	j.mu.Unlock()
