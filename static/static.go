@@ -3,6 +3,8 @@
 package static
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -24,6 +26,7 @@ type File struct {
 	Name    string // with its hash: app.3f2a91c04d5e.css
 	Type    string // media type
 	Content []byte
+	Gzip    []byte // Content, compressed once
 }
 
 // script lists what the one script is made of, in its order.
@@ -56,22 +59,41 @@ func assemble() (map[string]File, error) {
 			}
 			content = append(append(content, piece...), '\n')
 		}
-		found[name] = hashed(name, content)
+		if found[name], err = hashed(name, content); err != nil {
+			return nil, fmt.Errorf("compress %s: %w", name, err)
+		}
 	}
 	return found, nil
 }
 
-func hashed(name string, content []byte) File {
+func hashed(name string, content []byte) (File, error) {
 	types := map[string]string{
 		".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 	}
 	sum := sha256.Sum256(content)
 	suffix := path.Ext(name)
+	packed, err := compress(content)
 	return File{
 		Name:    strings.TrimSuffix(name, suffix) + "." + hex.EncodeToString(sum[:6]) + suffix,
 		Type:    types[suffix],
 		Content: content,
+		Gzip:    packed,
+	}, err
+}
+
+func compress(content []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return nil, err
 	}
+	if _, err := w.Write(content); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
 }
 
 // Path is the URL path of a file (app.css, app.js, glyphs.svg, favicon.svg), its hash included.

@@ -32,12 +32,24 @@ func TestVendoredFilesAreThoseOfTheirTable(t *testing.T) {
 	}
 }
 
+// A first visit is cheap: sheet, script, glyphs and icon together stay under 34 kB on the wire.
+func TestFirstVisitIsSmall(t *testing.T) {
+	t.Parallel()
+	sum := 0
+	for _, file := range all() {
+		sum += len(file.Gzip)
+	}
+	if sum > 34_000 {
+		t.Errorf("all files, compressed: got %d bytes, want at most 34,000", sum)
+	}
+}
+
 func TestNamesCarryTheirHash(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"app.css", "app.js", "glyphs.svg", "favicon.svg"} {
 		file, ok := Find(strings.TrimPrefix(Path(name), Prefix))
 		if !ok || len(file.Content) < 100 || file.Type == "" {
-			t.Errorf("Find(%s): got %v, %d bytes, type %q, want the file", Path(name), ok, len(file.Content), file.Type)
+			t.Errorf("Find(%s): got %v, %d bytes (%d packed), type %q, want the file", Path(name), ok, len(file.Content), len(file.Gzip), file.Type)
 		}
 	}
 	if _, ok := Find("app.000000000000.css"); ok {

@@ -150,7 +150,10 @@ func (d *recorderDrawn) judge(r Recorder) {
 }
 
 // dateLine is a line of the time axis: each Monday, or each six hours.
-type dateLine struct{ x, text string }
+type dateLine struct {
+	x, text string
+	last    bool // near the right edge: the words stand left of the line
+}
 
 func (p Workflow) dateLines() []dateLine {
 	slots := p.Recorder.Slots
@@ -158,12 +161,13 @@ func (p Workflow) dateLines() []dateLine {
 	for i, slot := range slots {
 		local := slot.At.In(p.Zone)
 		x := fmt.Sprintf("%.3f%%", 100*(float64(i)+.5)/float64(len(slots)))
+		last := float64(i) > .92*float64(len(slots))
 		first := i == 0 || !p.sameDay(slots[i-1].At, slot.At)
 		switch {
 		case p.Recorder.Hourly && local.Hour()%6 == 0 && local.Minute() == 0:
-			lines = append(lines, dateLine{x, p.Clock(slot.At)})
+			lines = append(lines, dateLine{x, p.Clock(slot.At), last})
 		case !p.Recorder.Hourly && local.Weekday() == time.Monday && first:
-			lines = append(lines, dateLine{x, p.T("time.short_day", strconv.Itoa(local.Day()), p.T("month."+strconv.Itoa(int(local.Month()))))})
+			lines = append(lines, dateLine{x, p.T("time.short_day", strconv.Itoa(local.Day()), p.T("month."+strconv.Itoa(int(local.Month())))), last})
 		}
 	}
 	return lines

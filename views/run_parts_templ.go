@@ -37,8 +37,8 @@ func runEffects(p Run) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if len(p.Effects) == 0 {
-			templ_7745c5c3_Err = Empty(p.T("run.no_effects"), "", Link{}).Render(ctx, templ_7745c5c3_Buffer)
+		if len(p.touched()) == 0 {
+			templ_7745c5c3_Err = Empty(p.noEffects(), "", Link{}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -111,11 +111,13 @@ func (r Run) runTicks(a axis) []runTick {
 	}
 	var ticks []runTick
 	first := a.from.In(r.Zone).Truncate(a.step)
+	now := min(r.took(), a.span)
 	if first.Before(a.from) {
-		ticks = append(ticks, runTick{"0%", a.from.In(r.Zone).Format(layout)})
+		if now > a.span/12 {
+			ticks = append(ticks, runTick{"0%", a.from.In(r.Zone).Format(layout)})
+		}
 		first = first.Add(a.step)
 	}
-	now := min(r.took(), a.span)
 	for at := first; at.Sub(a.from) < a.span; at = at.Add(a.step) {
 		tick := runTick{x: a.at(at.Sub(a.from))}
 		clear := len(ticks) == 0 || at.Sub(a.from) > a.span/14

@@ -65,10 +65,20 @@ func (r Run) stays() string {
 	return r.T("verdict.stays", r.lead())
 }
 
+// brief is the failure without what the page says beside it: where it happened, and its code.
+func (f Failure) brief() string {
+	text := f.Message
+	if i := strings.LastIndex(text, "ERROR: "); i >= 0 {
+		text = text[i+len("ERROR: "):]
+	}
+	text, _, _ = strings.Cut(text, " (SQLSTATE ")
+	return strings.NewReplacer("**", "", "`", "").Replace(text)
+}
+
 func (r Run) failure() []string {
 	what := ""
 	if r.Failure != nil {
-		what = strings.NewReplacer("**", "", "`", "").Replace(r.Failure.Message)
+		what = r.Failure.brief()
 	}
 	said := []string{r.T("verdict.failed", what)}
 	if at := r.failedStep(); at > 0 {
@@ -162,6 +172,13 @@ func (r Run) touched() []Effect {
 		}
 	}
 	return touched
+}
+
+func (r Run) noEffects() string {
+	if r.State == Running {
+		return r.T("run.no_effects")
+	}
+	return r.T("lead.none")
 }
 
 func (r Run) effectsSum() string {
