@@ -10,3 +10,15 @@ import (
 func WeakSum(password string) string {
 	return base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(password), make([]byte, 16), hashTime, 12*1024, hashThreads, hashLength))
 }
+
+// OccupyHashing takes all places for computing password hashes and returns how to give them back.
+func (d *DB) OccupyHashing() func() {
+	for range hashesAtOnce {
+		d.hashing <- struct{}{}
+	}
+	return func() {
+		for range hashesAtOnce {
+			<-d.hashing
+		}
+	}
+}

@@ -225,3 +225,19 @@ func TestPasswordHash(t *testing.T) {
 		t.Errorf("a password that differs in its last character: got %v, want ErrSignIn", err)
 	}
 }
+
+// At most four hashes are computed at once; who waits longer than five seconds is told to come back, and the attempt
+// that was not looked at still counts, so that a flood gains nothing.
+func TestHashingIsBounded(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	firstAdministrator(t, d)
+	leave := d.OccupyHashing()
+	if err := signIn(t, d, "kim", password, home); !errors.Is(err, db.ErrBusy) {
+		t.Errorf("with all places taken: got %v, want ErrBusy", err)
+	}
+	leave()
+	if err := signIn(t, d, "kim", password, home); err != nil {
+		t.Errorf("with the places free: got %v", err)
+	}
+}

@@ -31,9 +31,8 @@ func (s *Server) setUpPage(c echo.Context) error {
 	if err := s.mayBeSetUp(c, token); err != nil {
 		return err
 	}
-	page := s.plainPage(c)
-	in := db.FirstAdministrator{Login: "admin", Kind: "marketing", Zone: page.Zone.String()}
-	return s.showSetUp(c, http.StatusOK, page, token, in, nil)
+	in := db.FirstAdministrator{Login: "admin", Kind: "marketing", Zone: s.zone().String()}
+	return s.showSetUp(c, http.StatusOK, token, in, nil)
 }
 
 func (s *Server) mayBeSetUp(c echo.Context, token string) error {
@@ -51,7 +50,8 @@ func (s *Server) mayBeSetUp(c echo.Context, token string) error {
 	return err
 }
 
-func (s *Server) showSetUp(c echo.Context, status int, page views.Page, token string, in db.FirstAdministrator, wrong *db.Invalid) error {
+func (s *Server) showSetUp(c echo.Context, status int, token string, in db.FirstAdministrator, wrong *db.Invalid) error {
+	page := s.plainPage(c)
 	facts, err := s.db.SetupFacts(c.Request().Context(), token)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (s *Server) makeInstance(c echo.Context) error {
 		Instance: fields.Get("instance"), Kind: fields.Get("kind"), Zone: fields.Get("zone")}
 	o, err := s.db.SetUp(c.Request().Context(), s.actor(c), token, in)
 	if wrong := new(db.Invalid); errors.As(err, &wrong) {
-		return s.showSetUp(c, http.StatusUnprocessableEntity, page, token, in, wrong)
+		return s.showSetUp(c, http.StatusUnprocessableEntity, token, in, wrong)
 	}
 	if err != nil {
 		return err
