@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -106,13 +107,17 @@ func (s *Server) showSignIn(c echo.Context, status int, sign views.SignIn) error
 	if err != nil {
 		return err
 	}
+	idle, err := s.db.Option(c.Request().Context(), "XtkSession_IdleTimeoutSec")
+	if err != nil {
+		return err
+	}
+	if seconds, err := strconv.Atoi(idle); err == nil {
+		sign.Idle = time.Duration(seconds) * time.Second
+	}
 	sign.Page = s.plainPage(c)
-	sign.Title, sign.Instance, sign.Path, sign.Idle = sign.T("sign_in.title"), instance, signInPath(sign.Back), idleLimit
+	sign.Title, sign.Instance, sign.Path = sign.T("sign_in.title"), instance, signInPath(sign.Back)
 	return s.render(c, status, views.SignInPage(sign))
 }
-
-// idleLimit is the installed idle limit, as the sign-in page tells it.
-const idleLimit = 30 * time.Minute
 
 func (s *Server) signIn(c echo.Context) error {
 	fields, err := form(c)

@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"nightshift/db"
+	"nightshift/views"
 )
 
 const (
@@ -217,13 +220,29 @@ func (s *Server) askWho(c echo.Context) error {
 
 // refuse writes the attempt into the audit trail and says which right is missing.
 func (s *Server) refuse(c echo.Context, r route) error {
-	actor := s.actor(c)
-	err := s.db.AuditAlone(c.Request().Context(), db.AuditEntry{EntityType: "route", Entity: r.method + " " + c.Request().URL.Path,
-		Action: "Refused", Actor: actor, Allowed: false, Detail: map[string]any{"right": r.right}})
-	if err != nil {
+	entry := attempt(c, r)
+	entry.Actor, entry.Detail = s.actor(c), map[string]any{"right": r.right}
+	if err := s.db.AuditAlone(c.Request().Context(), entry); err != nil {
 		return err
 	}
 	return &db.MissingRight{Right: r.right}
+}
+
+// attempt says what a request wanted: the order to a workflow or the change of an object, else the page.
+func attempt(c echo.Context, r route) db.AuditEntry {
+	kinds := map[string]string{"/workflows/": "workflow", "/options/": "option", "/operators/": "operator", "/groups/": "group"}
+	object := orElse(c.Param("name"), c.Param("login"))
+	for prefix, kind := range kinds {
+		if r.method != http.MethodPost || object == "" || !strings.HasPrefix(r.path, prefix) {
+			continue
+		}
+		action := "Modified"
+		if command, ok := orders[views.Order(orElse(c.Param("order"), path.Base(r.path)))]; ok && kind == "workflow" {
+			action = command.AuditName()
+		}
+		return db.AuditEntry{EntityType: kind, Entity: object, Action: action}
+	}
+	return db.AuditEntry{EntityType: "route", Entity: r.method + " " + c.Request().URL.Path, Action: "Refused"}
 }
 
 // visit is the request as the session store knows it.

@@ -193,6 +193,19 @@ func TestRefusal(t *testing.T) {
 	if err != nil || len(rows) != 1 || rows[0].OperatorLogin != "worker" || !strings.Contains(rows[0].Detail, db.Administration) {
 		t.Errorf("got %+v, %v; want one refusal of worker", rows, err)
 	}
+	if rows[0].EntityType != "option" || rows[0].Entity != "NmsCleanup_BroadLogPurgeDelay" {
+		t.Errorf("got a refusal of %s %s, want of the option", rows[0].EntityType, rows[0].Entity)
+	}
+	if got, _ := c.ask("worker", http.MethodPost, "/workflows/cleanup/start", url.Values{}); got.StatusCode != http.StatusForbidden {
+		t.Errorf("starting cleanup: got %d, want 403", got.StatusCode)
+	}
+	rows, _, err = c.db.AuditRows(t.Context(), db.AuditFilter{EntityType: "workflow", Limit: 5})
+	if err != nil || len(rows) != 1 || rows[0].Entity != "cleanup" || rows[0].Action != "Start" || rows[0].Allowed {
+		t.Errorf("got %+v, %v; want the refused start of cleanup", rows, err)
+	}
+	if n := c.count(`SELECT count(*) FROM xtk.workflow_job`); n != 0 {
+		t.Errorf("got %d orders, want none", n)
+	}
 	if n := c.count(`SELECT count(*) FROM xtk.option WHERE name = 'NmsCleanup_BroadLogPurgeDelay'`); n != 0 {
 		t.Errorf("the option was changed: got %d rows, want 0", n)
 	}
