@@ -85,7 +85,7 @@ func TestSignInAndOut(t *testing.T) {
 		if got, err := p.Locator("html").GetAttribute("lang"); err != nil || got != string(lang) {
 			t.Errorf("language of the page: got %q (%v), want %q", got, err, lang)
 		}
-		p.press("form[action='/sign-out'] button:visible")
+		p.press("form[action='/sign-out'] button")
 		p.arrives("**/sign-in**")
 		p.open("/workflows")
 		p.arrives("**/sign-in**")
@@ -97,6 +97,7 @@ func TestRefusedAsNonAdministrator(t *testing.T) {
 	t.Parallel()
 	inLanguages(t, func(t *testing.T, lang locale.Lang) {
 		d := filled(t)
+		account(t, d, "kim", lang, "administrators")
 		account(t, d, "lee", lang, "workflowExecution")
 		started(t, d, "cleanup")
 		before := newestTask(t, d)
@@ -110,7 +111,7 @@ func TestRefusedAsNonAdministrator(t *testing.T) {
 		if got := p.open("/workflows/cleanup/run"); got != http.StatusForbidden {
 			t.Errorf("the page that asks: got %d, want 403", got)
 		}
-		p.sees("ADMINISTRATION")
+		p.sees(p.says("right.ADMINISTRATION"))
 		answer, err := p.Context().Request().Post(p.node.base+"/workflows/cleanup/run", sameOrigin(p.node))
 		if err != nil || answer.Status() != http.StatusForbidden {
 			t.Errorf("the order itself: got %v (%v), want 403", answer, err)

@@ -44,11 +44,11 @@ func visit(t *testing.T, n *node, lang locale.Lang, habits ...habit) *person {
 	if err != nil {
 		t.Fatalf("browser context: %s", err)
 	}
+	session.SetDefaultTimeout(10_000)
 	page, err := session.NewPage()
 	if err != nil {
 		t.Fatalf("page: %s", err)
 	}
-	page.SetDefaultTimeout(10_000)
 	p := &person{Page: page, t: t, lang: lang, node: n}
 	page.OnConsole(func(m playwright.ConsoleMessage) {
 		if m.Type() == "error" || m.Type() == "warning" {
@@ -119,7 +119,7 @@ func (p *person) fill(name, value string) {
 // press clicks what the selector finds.
 func (p *person) press(selector string) {
 	p.t.Helper()
-	if err := p.Locator(selector).First().Click(); err != nil {
+	if err := p.Locator(selector).Locator("visible=true").First().Click(); err != nil {
 		p.t.Fatalf("press %s at %s: %s", selector, p.URL(), err)
 	}
 }
@@ -127,7 +127,7 @@ func (p *person) press(selector string) {
 // sees waits until the page shows the text.
 func (p *person) sees(text string) {
 	p.t.Helper()
-	if err := p.GetByText(text).First().WaitFor(); err != nil {
+	if err := p.GetByText(text).Locator("visible=true").First().WaitFor(); err != nil {
 		p.t.Fatalf("at %s: want the text %q: %s", p.URL(), text, err)
 	}
 }
@@ -135,7 +135,7 @@ func (p *person) sees(text string) {
 // finds waits until the page has what the selector names.
 func (p *person) finds(selector string) playwright.Locator {
 	p.t.Helper()
-	found := p.Locator(selector).First()
+	found := p.Locator(selector).Locator("visible=true").First()
 	if err := found.WaitFor(); err != nil {
 		p.t.Fatalf("at %s: want %s: %s", p.URL(), selector, err)
 	}
