@@ -81,7 +81,7 @@ func (s Schedule) Next(after time.Time, zone *time.Location) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return c.next(after, zone)
+	return c.walk(zone).next(after)
 }
 
 // NextN lists the next n occurrences after a moment; fewer when the schedule ends before.
@@ -91,8 +91,8 @@ func (s Schedule) NextN(after time.Time, n int, zone *time.Location) []time.Time
 		return nil
 	}
 	var all []time.Time
-	for len(all) < n {
-		after = c.next(after, zone)
+	for w := c.walk(zone); len(all) < n; {
+		after = w.next(after)
 		if after.IsZero() {
 			break
 		}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -36,44 +37,66 @@ func everyDay() calendar {
 
 func (c *calendar) addMinute(minute int) { c.minutes[minute/60] |= 1 << (minute % 60) }
 
-// next walks the zone's stretches of constant offset from after on. Inside a stretch local time is a straight
-// line, so one search on the unmoved clock serves it; between two stretches lies a gap, a repetition or nothing.
-func (c *calendar) next(after time.Time, zone *time.Location) time.Time {
-	at := after.In(zone)
-	offset := offsetOf(at)
+// stretch is a part of a zone's time with one offset. before is the offset of the stretch before it.
+type stretch struct {
+	start, end     int64 // seconds since 1970; math.MinInt64 and math.MaxInt64 where it has no bound
+	offset, before int64
+}
+
+func stretchOf(at time.Time) stretch {
 	start, end := at.ZoneBounds()
-	from := floorDiv(at.Unix()+offset, 60) + 1
-	if !c.interval && !start.IsZero() {
-		from = max(from, ceilDiv(start.Unix()+offsetOf(start.Add(-time.Second).In(zone)), 60))
+	s := stretch{start: math.MinInt64, end: math.MaxInt64, offset: offsetOf(at)}
+	if !end.IsZero() {
+		s.end = end.Unix()
 	}
+	if s.before = s.offset; !start.IsZero() {
+		s.start, s.before = start.Unix(), offsetOf(start.Add(-time.Second).In(at.Location()))
+	}
+	return s
+}
+
+// walk goes from one occurrence of a calendar to the next in a zone. It keeps the stretch it is in.
+type walk struct {
+	*calendar
+	zone *time.Location
+	in   stretch
+}
+
+func (c *calendar) walk(zone *time.Location) *walk { return &walk{calendar: c, zone: zone} }
+
+// next walks the zone's stretches from after on. Inside a stretch local time is a straight line, so one search on the
+// unmoved clock serves it; between two stretches lies a gap, a repetition or nothing.
+func (w *walk) next(after time.Time) time.Time {
+	now := after.Unix()
+	if now < w.in.start || now >= w.in.end {
+		w.in = stretchOf(after.In(w.zone))
+	}
+	from := floorDiv(now+w.in.offset, 60) + 1
 	for {
-		minute, ok := c.search(from)
+		if !w.interval && w.in.before > w.in.offset {
+			from = max(from, ceilDiv(w.in.start+w.in.before, 60)) // what was shown before is not due again
+		}
+		minute, ok := w.search(from)
 		if !ok {
 			return time.Time{}
 		}
-		if end.IsZero() || minute*60 < end.Unix()+offset {
-			return time.Unix(minute*60-offset, 0).In(zone)
+		if w.in.end == math.MaxInt64 || minute*60 < w.in.end+w.in.offset {
+			return w.moment(minute)
 		}
 		// Nothing is due for years: go on two days before it, past the changes between.
-		if far := time.Unix(minute*60-2*86400, 0); far.After(end.Add(86400 * time.Second)) {
-			return c.next(far, zone)
+		if far := minute*60 - 2*86400; far > w.in.end+86400 {
+			return w.next(time.Unix(far, 0))
 		}
-		before := offset
-		next := end.In(zone)
-		offset = offsetOf(next)
-		if minute*60 < end.Unix()+offset {
-			first := ceilDiv(end.Unix()+offset, 60)
-			if c.madeUp(first) {
-				return time.Unix(first*60-offset, 0).In(zone)
-			}
+		w.in = stretchOf(time.Unix(w.in.end, 0).In(w.zone))
+		from = ceilDiv(w.in.start+w.in.offset, 60)
+		if minute < from && w.madeUp(from) {
+			return w.moment(from)
 		}
-		from = ceilDiv(end.Unix()+offset, 60)
-		if !c.interval {
-			from = max(from, ceilDiv(end.Unix()+before, 60))
-		}
-		_, end = next.ZoneBounds()
 	}
 }
+
+// moment is when the clock shows a minute in the stretch.
+func (w *walk) moment(minute int64) time.Time { return time.Unix(minute*60-w.in.offset, 0).In(w.zone) }
 
 // madeUp says whether minutes that a gap swallowed are due at the first minute after it.
 func (c *calendar) madeUp(first int64) bool {
@@ -133,6 +156,13 @@ func (c *calendar) monthDays(first int64, length int) uint32 {
 	if c.last {
 		dates |= 1 << length
 	}
+	all := uint32(1<<(length+1) - 2)
+	if c.weekdays == 1<<7-1 && c.nth == 0 && c.everyDays <= 1 {
+		if c.either {
+			return all
+		}
+		return dates & all
+	}
 	var weekdays uint32
 	for d := 1; d <= length; d++ {
 		weekday := floorMod(first+int64(d)+3, 7) // 1 January 1970 was a Thursday
@@ -141,7 +171,7 @@ func (c *calendar) monthDays(first int64, length int) uint32 {
 		}
 	}
 	if c.either {
-		return (dates | weekdays) & (1<<(length+1) - 2)
+		return (dates | weekdays) & all
 	}
 	return dates & weekdays
 }

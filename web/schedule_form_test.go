@@ -24,10 +24,10 @@ func TestScheduleIsEdited(t *testing.T) {
 	if want := "Hour 25 does not exist. Hours run from 0 to 23."; got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
 		t.Errorf("got %d without the sentence, want 422 with %q", got.StatusCode, want)
 	}
-	preview := typed("kind", "daily", "times", "03:00", "every_days", "10", "valid_from", "2099-01-04T00:00")
+	preview := typed("kind", "daily", "times", "03:00", "every_days", "10", "valid_from", "2099-01-05T00:00")
 	preview.Set("do", "preview")
 	got, body = c.ask("kim", http.MethodPost, path, preview)
-	for _, date := range []string{"2099-01-04T03:00", "2099-01-14T03:00", "2099-04-04T03:00"} {
+	for _, date := range []string{"2099-01-05T03:00", "2099-01-15T03:00", "2099-04-05T03:00"} {
 		if got.StatusCode != http.StatusOK || !strings.Contains(body, date) {
 			t.Errorf("got %d, want a preview of every tenth day from the first valid one, %s among them", got.StatusCode, date)
 		}
