@@ -113,24 +113,27 @@ func (l *tableList) add(ctx context.Context, tx pgx.Tx, above uint32) error {
 	return nil
 }
 
-// snapshot reads the counts of the transaction as they are now.
-func (r *Run) snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
+// snapshot reads the counts of the transaction as they are once the statements given are done.
+func (r *Run) snapshot(ctx context.Context, tx pgx.Tx, first ...string) (tallies, error) {
 	list, err := r.tables(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, snapshotTallies, list.oids, list.top)
-	if err != nil {
-		return nil, fmt.Errorf("read the counts of the transaction: %w", err)
+	var batch pgx.Batch
+	for _, sql := range first {
+		batch.Queue(sql)
 	}
 	counts := tallies{}
-	var oid uint32
-	var n tally
-	_, err = pgx.ForEachRow(rows, []any{&oid, &n[0], &n[1], &n[2]}, func() error {
-		counts[oid] = n
-		return nil
+	batch.Queue(snapshotTallies, list.oids, list.top).Query(func(rows pgx.Rows) error {
+		var oid uint32
+		var n tally
+		_, err := pgx.ForEachRow(rows, []any{&oid, &n[0], &n[1], &n[2]}, func() error {
+			counts[oid] = n
+			return nil
+		})
+		return err
 	})
-	if err != nil {
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("read the counts of the transaction: %w", err)
 	}
 	return counts, nil
@@ -140,10 +143,7 @@ func (r *Run) snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
 // the ledger is what was committed, whatever happens to the process. What a deferred constraint would do at the commit
 // is done first, so that it counts.
 func (t *transaction) settle(ctx context.Context) ([]change, error) {
-	if _, err := t.Tx.Exec(ctx, `SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
-		return nil, fmt.Errorf("constraints: %w", err)
-	}
-	after, err := t.run.snapshot(ctx, t.Tx)
+	after, err := t.run.snapshot(ctx, t.Tx, `SET CONSTRAINTS ALL IMMEDIATE`)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // empty deletes what matches in one table, batch by batch.
@@ -44,19 +45,20 @@ func (w *purge) batch(ctx context.Context, part leaf, last *string) (deleted int
 			if err := t.QueryRow(ctx, sql, args...).Scan(&next); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
-			if hurry && !w.Simulated() {
-				if _, err := t.Exec(ctx, `SET LOCAL lock_timeout = '50ms'`); err != nil {
-					return err
-				}
-			}
 			upTo := next
 			if next == nil {
 				upTo = w.top
 			}
+			var batch pgx.Batch
+			if hurry && !w.Simulated() {
+				batch.Queue(`SET LOCAL lock_timeout = '50ms'`)
+			}
 			sql, args = statement(part, last, upTo)
-			tag, err := t.Exec(ctx, sql, args...)
-			deleted = tag.RowsAffected()
-			return err
+			batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+				deleted = tag.RowsAffected()
+				return nil
+			})
+			return t.SendBatch(ctx, &batch).Close()
 		}
 	}
 	changes, err := w.attempt(ctx, delete(w.rangeSQL, true))
