@@ -81,7 +81,6 @@ type About struct {
 	Build, Go, Postgres, Database string
 	Schema                        int
 	Size                          int64
-	Started                       time.Time
 	NodeRows                      []NodeRow
 	Licences                      []Licence
 }

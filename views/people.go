@@ -19,7 +19,6 @@ type OperatorRow struct {
 	Why                string   // behind the state's word
 	Sessions           int
 	LastLogin          time.Time
-	Self               bool
 }
 
 // GroupRow is one group with what it gives.
@@ -32,18 +31,18 @@ type GroupRow struct {
 // OperatorForm is the page of one operator, or of a new one.
 type OperatorForm struct {
 	Page
-	New                            bool
-	Name, Login                    string
-	State                          State
-	Why                            string
-	Fields                         OperatorFields
-	Groups, Rights                 []Choice
-	Effective                      []string // rights that hold now, in words
-	Sessions                       []SessionRow
-	Link                           string // one-time link just made; shown once
-	LinkHolds                      time.Duration
-	Trouble                        string
-	LastLogin, Changed, PasswordAt time.Time
+	New                   bool
+	Name, Login           string
+	State                 State
+	Why                   string
+	Fields                OperatorFields
+	Groups, Rights        []Choice
+	Effective             []string // rights that hold now, in words
+	Sessions              []SessionRow
+	Link                  string // one-time link just made; shown once
+	LinkHolds             time.Duration
+	Trouble               string
+	LastLogin, PasswordAt time.Time
 }
 
 // OperatorFields are the inputs of an operator.
@@ -76,13 +75,12 @@ type GroupForm struct {
 // Account is what an operator sets of his own.
 type Account struct {
 	Page
-	Login, Email          string
+	Login                 string
 	Groups, Rights        []string
 	Label, Mail, Language Field
 	Theme, TimeZone       Field
 	Current, Fresh        Field
 	Sessions              []SessionRow
-	LastLogin, PasswordAt time.Time
 }
 
 // Confirm asks for the password again before something that matters.

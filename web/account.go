@@ -39,8 +39,7 @@ func (s *Server) showAccount(c echo.Context, status int, in accountInput) error 
 		return err
 	}
 	field := fielder(page, in.wrong)
-	view := views.Account{Page: page, Login: o.Login, Email: o.Email, Groups: names, Rights: rightNames(page, o.Rights), Sessions: sessions,
-		LastLogin: o.LastLogin, PasswordAt: o.PasswordChanged}
+	view := views.Account{Page: page, Login: o.Login, Groups: names, Rights: rightNames(page, o.Rights), Sessions: sessions}
 	view.Label, view.Mail = field("label", "operator.label", in.edit.Label), field("email", "operator.email", in.edit.Email)
 	view.Language, view.Theme = field("language", "operator.language", in.edit.Language), field("theme", "operator.theme", in.theme)
 	view.TimeZone = field("timezone", "operator.timezone", in.edit.Timezone)

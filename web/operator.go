@@ -33,7 +33,7 @@ func (s *Server) operatorsPage(c echo.Context) error {
 	}
 	for _, o := range operators {
 		row := views.OperatorRow{Login: o.Login, Name: o.Name(), Email: o.Email, Rights: rightNames(page, o.Rights), Sessions: o.Sessions,
-			LastLogin: o.LastLogin, Self: o.ID == s.visit(c).Operator.ID}
+			LastLogin: o.LastLogin}
 		row.State, row.Why = standing(page, o)
 		for _, name := range o.Groups {
 			row.Groups = append(row.Groups, labels[name])
