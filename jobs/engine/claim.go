@@ -2,11 +2,8 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -116,15 +113,14 @@ func (e *Engine) claim(ctx context.Context) error {
 	if len(all) == 0 {
 		return nil
 	}
-	if wait, err := full(ctx, e.config.DB.Pool); err != nil || wait {
+	if wait, err := e.full(ctx); err != nil || wait {
 		return err
 	}
 	var failed []error
 	taken := map[int64]bool{}
 	for _, c := range all {
 		if taken[c.Workflow] {
-			e.ring() // the second event of a workflow is answered in the next round
-			continue
+			continue // skip answers the second event of a workflow
 		}
 		began, wait, err := e.claimOne(ctx, c, node)
 		if err != nil {
@@ -138,10 +134,10 @@ func (e *Engine) claim(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// claimOne opens the run's session, takes the workflow's lock on it and makes the run. began is false when another
+// claimOne gets the run a session, takes the workflow's lock on it and makes the run. began is false when another
 // process was faster or an old session still holds the lock; wait is true when the ceiling is reached.
 func (e *Engine) claimOne(ctx context.Context, c candidate, node db.Node) (began, wait bool, err error) {
-	session, err := e.config.DB.RunSession(ctx, "nightshift "+c.Name)
+	session, err := e.spares.take(ctx)
 	if err != nil {
 		return false, false, err
 	}
@@ -173,11 +169,7 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 		return nil, false, err
 	}
 	err = pgx.BeginFunc(ctx, session, func(tx pgx.Tx) error {
-		// The workflow's row first, as everywhere: whoever gives it an order now is waited for.
-		if _, err := tx.Exec(ctx, `SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, c.Workflow); err != nil {
-			return fmt.Errorf("lock the workflow: %w", err)
-		}
-		if wait, err = ceilingReached(ctx, tx); err != nil || wait {
+		if wait, err = lockForClaim(ctx, tx, c.Workflow); err != nil || wait {
 			return err
 		}
 		x, err = insertRun(ctx, tx, c, node)
@@ -190,80 +182,74 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 	return x, false, nil
 }
 
-// ceilingReached counts exactly: it holds the claim lock to the end of the transaction, so no two processes count the
-// same room.
-func ceilingReached(ctx context.Context, tx pgx.Tx) (bool, error) {
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockClaim); err != nil {
-		return false, fmt.Errorf("wait for the turn: %w", err)
-	}
-	return full(ctx, tx)
-}
+// ceiling compares the runs of all nodes with XtkWorkflow_ConcurrencyLimit, where a limit that is no number counts as 20.
+const ceiling = `
+	SELECT (SELECT count(*) FROM xtk.workflow_task WHERE status = 'running') >= COALESCE(
+	           (SELECT CASE WHEN COALESCE(o.long_value::text, o.string_value) ~ '^ *[1-9][0-9]{0,5} *$'
+	                        THEN COALESCE(o.long_value::text, o.string_value)::int END
+	            FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), 20)`
 
-// full compares the runs of all nodes with XtkWorkflow_ConcurrencyLimit.
-func full(ctx context.Context, q interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (bool, error) {
-	var running int
-	var limit string
-	err := q.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM xtk.workflow_task WHERE status = 'running'),
-		       COALESCE((SELECT COALESCE(o.long_value::text, o.string_value)
-		                 FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), '20')`).Scan(&running, &limit)
-	if err != nil {
+// full is a first look at the ceiling, before a session is spent on a claim.
+func (e *Engine) full(ctx context.Context) (reached bool, err error) {
+	if err := e.config.DB.Pool.QueryRow(ctx, ceiling).Scan(&reached); err != nil {
 		return false, fmt.Errorf("ceiling: %w", err)
 	}
-	ceiling, err := strconv.Atoi(strings.TrimSpace(limit))
-	if err != nil || ceiling < 1 {
-		ceiling = 20
-	}
-	return running >= ceiling, nil
+	return reached, nil
 }
 
-// insertRun takes the event, if it still stands as the candidate did, and writes the run that executes it.
+// lockForClaim locks the workflow's row first, as everywhere: whoever gives it an order now is waited for. Then it waits
+// for its turn among the processes that claim, so that no two of them count the same room, and counts.
+func lockForClaim(ctx context.Context, tx pgx.Tx, workflow int64) (reached bool, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, workflow)
+	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockClaim)
+	batch.Queue(ceiling).QueryRow(func(row pgx.Row) error { return row.Scan(&reached) })
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return false, fmt.Errorf("turn to claim: %w", err)
+	}
+	return reached, nil
+}
+
+// insertRun takes the event, if it still stands as the candidate did, and writes the run that executes it with its first
+// line. The session is named after the run, for whoever looks at the server.
 func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node) (*execution, error) {
 	x := &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode}
-	var payload []byte
 	err := tx.QueryRow(ctx, `
-		UPDATE xtk.workflow_event e
-		SET status = 'processing', processing_date = clock_timestamp()
-		FROM xtk.workflow w
-		WHERE e.id = $1 AND e.status = 'pending' AND w.id = e.workflow_id
-		  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
-		       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
-		RETURNING e.kind, e.payload`, c.Event).Scan(&x.trigger, &payload)
-	if err != nil {
-		return nil, ignoreNone(err)
-	}
-	var parameters struct {
-		Args map[string]string `json:"args"`
-		Task *int64            `json:"task"`
-	}
-	if err := json.Unmarshal(payload, &parameters); err != nil {
-		return nil, fmt.Errorf("payload of event %d: %w", c.Event, err)
-	}
-	if parameters.Args == nil {
-		parameters.Args = map[string]string{}
-	}
-	// The session is named after the run, for whoever looks at the server.
-	err = tx.QueryRow(ctx, `
-		WITH run AS (
+		WITH taken AS (
+			SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload
+			FROM xtk.workflow_event e
+			JOIN xtk.workflow w ON w.id = e.workflow_id
+			WHERE e.id = @event AND e.status = 'pending'
+			  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
+			       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
+			FOR UPDATE OF e
+		), run AS (
 			INSERT INTO xtk.workflow_task (workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
 			                               due_at, start_date, cut_off, resumes_task_id, args)
-			SELECT e.workflow_id, e.id, e.mode, e.kind, @node, pg_backend_pid(), @build, e.operator_id, e.operator_login,
-			       e.scheduled_at, clock_timestamp(), clock_timestamp(), @resumes, @args
-			FROM xtk.workflow_event e
-			WHERE e.id = @event
-			RETURNING id
+			SELECT t.workflow_id, t.id, t.mode, t.kind, @node, pg_backend_pid(), @build, t.operator_id, t.operator_login,
+			       t.scheduled_at, clock_timestamp(), clock_timestamp(), (t.payload ->> 'task')::bigint,
+			       CASE jsonb_typeof(t.payload -> 'args') WHEN 'object' THEN t.payload -> 'args' ELSE '{}' END
+			FROM taken t
+			RETURNING id, workflow_id, trigger
 		), marked AS (
-			UPDATE xtk.workflow_event SET task_id = (SELECT id FROM run) WHERE id = @event
+			UPDATE xtk.workflow_event e
+			SET status = 'processing', processing_date = clock_timestamp(), task_id = run.id
+			FROM run
+			WHERE e.id = @event
+		), said AS (
+			INSERT INTO xtk.workflow_log (workflow_id, task_id, message, log_date)
+			SELECT run.workflow_id, run.id, 'Run ' || run.id || ' begins on ' || @node || ' (' || run.trigger || ')', clock_timestamp()
+			FROM run
 		)
-		SELECT id, set_config('application_name', left('nightshift ' || @name || ' #' || id, 63), false)
-		FROM run`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "resumes": parameters.Task,
-		"args": parameters.Args, "event": c.Event, "name": c.Name}).Scan(&x.task, nil)
+		SELECT run.id, set_config('application_name', left('nightshift ' || @name || ' #' || run.id, 63), false)
+		FROM run`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "name": c.Name}).Scan(&x.task, nil)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write the run: %w", err)
 	}
-	return x, db.LogWorkflow(ctx, tx, c.Workflow, x.task, "info", fmt.Sprintf("Run %d begins on %s (%s)", x.task, node.Name, x.trigger))
+	return x, nil
 }
 
 // ignoreNone takes a missing row for "not this time".

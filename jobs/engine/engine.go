@@ -6,6 +6,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -51,6 +52,7 @@ type Engine struct {
 	bell      chan struct{}
 	sweep     atomic.Bool // the next round looks at everything
 	clock     *clock
+	spares    *spares
 	lag       time.Duration // tests make one process slower than another
 	// Of the working goroutine alone: when the node was shown alive and its tables looked after.
 	seen, kept time.Time
@@ -91,7 +93,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.clock = clock
+	e.clock, e.spares = clock, newSpares(e.config.DB)
 	var loops sync.WaitGroup
 	loops.Go(func() { e.listen(ctx) })
 	loops.Go(func() { e.work(ctx) })
@@ -135,18 +137,49 @@ func (e *Engine) work(ctx context.Context) {
 	}
 }
 
-// round does all that can be done now, in the order that lets one bell carry an order to its first log line. It returns
-// what each part says: one that fails does not keep the others from their work.
-func (e *Engine) round(ctx context.Context, full bool) []error {
-	parts := []func(context.Context) error{e.applyOrders, e.plan, e.due, e.skip, e.claim}
-	if full {
-		parts = append([]func(context.Context) error{e.takeOver, e.selfOrders, e.stopAsked, e.keep}, parts...)
+// round does all that can be done now. It returns what each part says: one that fails does not keep the others from
+// their work.
+func (e *Engine) round(ctx context.Context, everything bool) []error {
+	work, err := e.look(ctx)
+	if err != nil {
+		return []error{err}
 	}
-	said := make([]error, len(parts))
-	for i, part := range parts {
-		said[i] = part(ctx)
+	said := []error{nil} // the look's
+	for _, part := range []struct {
+		needed bool
+		do     func(context.Context) error
+	}{
+		{everything, e.takeOver}, {everything, e.selfOrders}, {everything, e.stopAsked}, {everything, e.keep},
+		{work.orders, e.applyOrders},
+		{work.slots || everything, e.plan}, {work.slots || everything, e.due},
+		{work.events || work.orders || work.slots || everything, e.claim},
+		{work.events || work.orders || work.slots || everything, e.skip},
+	} {
+		if part.needed {
+			said = append(said, part.do(ctx))
+		}
+	}
+	if work.orders {
+		e.ring() // a start has a schedule to plan
 	}
 	return said
+}
+
+// work is what a look at the database found to do.
+type work struct{ orders, slots, events bool }
+
+// look asks in one question what a round has to do, so that a bell costs little and an order reaches its run quickly.
+func (e *Engine) look(ctx context.Context) (w work, err error) {
+	err = e.config.DB.Pool.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM xtk.workflow_job WHERE applied_at IS NULL),
+		       EXISTS (SELECT FROM xtk.workflow
+		               WHERE state IN ('started', 'pause_pending', 'paused')
+		                 AND (next_processing IS NULL OR next_processing <= now())),
+		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending')`).Scan(&w.orders, &w.slots, &w.events)
+	if err != nil {
+		return w, fmt.Errorf("look for work: %w", err)
+	}
+	return w, nil
 }
 
 // drain stops the runs of this process and waits for them, then says that the node ended in order.
@@ -158,6 +191,7 @@ func (e *Engine) drain(ctx context.Context) error {
 		x.cancel(errShutdown)
 	}
 	e.mu.Unlock()
+	e.spares.close(ctx)
 	ended := make(chan struct{})
 	go func() { e.done.Wait(); close(ended) }()
 	select {

@@ -15,7 +15,6 @@ import (
 type execution struct {
 	task, event int64
 	workflowID  int64
-	trigger     string
 	mode        string
 	workflow    jobs.Workflow
 	session     *pgx.Conn
