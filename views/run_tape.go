@@ -47,6 +47,9 @@ func (r Run) toCome() time.Duration {
 // at places a moment after the begin.
 func (a axis) at(d time.Duration) string { return percent(d, a.span) }
 
+// labelRoom is the width in pixels for which the names on the tape are spread: they must not touch on a small window either.
+const labelRoom = 760.0
+
 // runPiece is one step on the run's tape.
 type runPiece struct {
 	x, width, class string
@@ -77,7 +80,7 @@ func (r Run) pieces(a axis) []runPiece {
 		name := r.T("tape.step", step.Number, step.Key)
 		if width > 70 && left > after {
 			piece.label, piece.wide = name, true
-			after = left + 7.4*float64(len(name))
+			after = left + 1120/labelRoom*7.4*float64(len(name))
 		}
 		pieces = append(pieces, piece)
 		at += lasts

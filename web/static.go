@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,8 +15,7 @@ func (s *Server) staticFile(c echo.Context) error {
 		return &problem{status: http.StatusNotFound, key: "error.not_found"}
 	}
 	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	c.Response().Header().Set("Vary", "Accept-Encoding")
-	if strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip") {
+	if takesGzip(c) {
 		c.Response().Header().Set("Content-Encoding", "gzip")
 		return c.Blob(http.StatusOK, file.Type, file.Gzip)
 	}
