@@ -76,12 +76,10 @@ func runOf(page Page) Run {
 		at = at.Add(step.Took)
 		run.Steps = append(run.Steps, step)
 	}
-	for _, effect := range []Effect{
+	run.Effects = append(run.Effects, []Effect{
 		{"nms.broad_log", 526880, 12004, 0, 0, false}, {"nms.tracking_log", 463322, 0, 0, 0, false}, {"xtk.workflow_log", 54806, 0, 0, 0, false},
 		{"nms.exclude_log", 22310, 0, 0, 0, false}, {"nms.mirror_page_search", 8923, 0, 0, 0, false}, {"nms.address", 3115, 1204, 0, 0, false}, {"nms.job_log", 41, 0, 23, 0, false},
-	} {
-		run.Effects = append(run.Effects, effect)
-	}
+	}...)
 	run.Log = logOf(run, begun)
 	return run
 }

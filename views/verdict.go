@@ -140,6 +140,8 @@ func (r Run) compared() string {
 		return ""
 	case r.took() > r.UsualTo+r.UsualTo/10+time.Second:
 		return r.T("verdict.longer", r.Lasted(r.took()-r.UsualTook))
+	case r.took() < r.UsualFrom-r.UsualFrom/10-time.Second:
+		return r.T("verdict.shorter", r.Lasted(r.UsualTook-r.took()))
 	}
 	return r.T("verdict.as_usual")
 }

@@ -87,6 +87,23 @@ func reasonName(page views.Page, reason string) string {
 	return reason
 }
 
+// stateWord is a workflow's state in the page's language; other values stand as they are.
+func stateWord(page views.Page, field, value string) string {
+	if field != "state" || value == "" {
+		return value
+	}
+	switch value {
+	case db.BeingEdited:
+		return page.T("state.edited")
+	case db.Finished:
+		return page.T("state.ended")
+	}
+	if key := "state." + value; locale.Has(key) {
+		return page.T(key)
+	}
+	return value
+}
+
 // named puts a field's name before its value, except where the value says it all.
 func named(page views.Page, field, value string) string {
 	if value == "" || field == "" || field == "state" {
@@ -102,6 +119,10 @@ func named(page views.Page, field, value string) string {
 // and facts that stand alone.
 func changesOf(page views.Page, detail map[string]any) (changes []change, notes []string) {
 	before, after := fieldsOf(detail["before"]), fieldsOf(detail["after"])
+	if _, changed := detail["after"]; !changed {
+		// An order that leaves the workflow as it is says only what it found.
+		before = map[string]any{}
+	}
 	if fields, ok := detail["changed"].(map[string]any); ok {
 		for field, pair := range fields {
 			if pair, ok := pair.(map[string]any); ok {

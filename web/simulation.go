@@ -13,6 +13,9 @@ import (
 	"nightshift/views"
 )
 
+// unusualShown is how many steps get a sentence of their own on top; the plan marks all of them.
+const unusualShown = 5
+
 // planDetail is what a rehearsed step leaves for the plan besides its counts: its rules, and the purge delays it read.
 type planDetail struct {
 	Rules []struct {
@@ -48,7 +51,7 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 		planned := planStep(page, step, run, usual[step.Key])
 		report.Bytes += planned.Bytes
 		report.Steps = append(report.Steps, planned)
-		if sentence := unusual(page, planned); sentence != "" {
+		if sentence := unusual(page, planned); sentence != "" && len(report.Unusual) < unusualShown {
 			report.Unusual = append(report.Unusual, sentence)
 		}
 	}

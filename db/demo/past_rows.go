@@ -89,7 +89,7 @@ func (h *history) execution(r pastRun, event int64, status string) int64 {
 			h.step(r, pastStepRow{id, i, "kept", at, at, 0})
 			continue
 		}
-		took := time.Duration(step.seconds * r.factor * (0.8 + 0.4*h.rng.Float64()) * float64(time.Second)).Truncate(time.Millisecond)
+		took := time.Duration(step.seconds / h.size.pace() * r.factor * (0.8 + 0.4*h.rng.Float64()) * float64(time.Second)).Truncate(time.Millisecond)
 		rows := int64(float64(step.rows) * float64(h.size.Rows()/50_000) * (0.4 + 1.2*h.rng.Float64()))
 		if status != "completed" && i == r.failedAt {
 			at = at.Add(took)

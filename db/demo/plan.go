@@ -56,6 +56,11 @@ func planOf(size Size) plan {
 	return p
 }
 
+// pace is how much faster than the steps of the past are given in seconds a run of this size really is.
+func (s Size) pace() float64 {
+	return map[Size]float64{Small: 75, Medium: 10, Large: 3}[s]
+}
+
 // Rows is about how many rows a size has: what progress counts to.
 func (s Size) Rows() int64 {
 	return map[Size]int64{Small: 50_000, Medium: 2_000_000, Large: 20_000_000}[s]
