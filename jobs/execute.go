@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,8 +66,11 @@ func Execute(ctx context.Context, e Execution) Outcome {
 	go func() { defer close(kept); r.journal.keep(keeping) }()
 
 	running, cancel := context.WithCancelCause(ctx)
-	awake := make(chan struct{})
-	go func() { defer close(awake); r.stayAwake(running, cancel) }()
+	var watching sync.WaitGroup
+	watching.Go(func() { r.stayAwake(running, cancel) })
+	if t.simulated {
+		watching.Go(func() { r.giveWay(running, cancel) })
+	}
 
 	begin := time.Now()
 	r.Log("%s, cut-off %s", r.kind(), t.cutOff.UTC().Format("2006-01-02 15:04:05.000 MST"))
@@ -74,7 +78,7 @@ func Execute(ctx context.Context, e Execution) Outcome {
 	outcome := r.judge(running, err)
 
 	cancel(nil)
-	<-awake
+	watching.Wait()
 	stopKeeping()
 	<-kept
 	if outcome.Status == "lost" {
@@ -132,31 +136,6 @@ func (r *Run) work(ctx context.Context, w Workflow) (err error) {
 		}
 	}()
 	return w.Run(ctx, r)
-}
-
-// rehearse opens the transaction of a simulation. It waits for nobody's locks.
-func (r *Run) rehearse(ctx context.Context) error {
-	tx, err := r.session.Begin(ctx)
-	if err != nil {
-		return r.asked(ctx, fmt.Errorf("begin the simulation: %w", err))
-	}
-	r.rehearsal = tx
-	if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '200ms'`); err != nil {
-		return r.asked(ctx, fmt.Errorf("begin the simulation: %w", err))
-	}
-	return nil
-}
-
-// takeBack rolls the simulation back. Should even that fail the session is closed, which does the same.
-func (r *Run) takeBack(ctx context.Context) {
-	end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
-	defer done()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.rehearsal.Rollback(end); err != nil {
-		_ = r.session.Close(end)
-	}
-	r.rehearsal = nil
 }
 
 // panicked is a panic of a workflow as an error.

@@ -230,3 +230,33 @@ func TestLockedRowsAreLeftAndTold(t *testing.T) {
 		t.Errorf("log: got %q, want the line %q", got.Log, want)
 	}
 }
+
+func TestSimulationGivesWay(t *testing.T) {
+	t.Parallel()
+	d := sample(t, 10)
+	held := make(chan struct{})
+	updated := make(chan error, 1)
+	go func() {
+		<-held
+		_, err := d.Pool.Exec(context.WithoutCancel(t.Context()), `SET lock_timeout = '30s'; UPDATE nms.item SET name = 'real work' WHERE id = 1`)
+		updated <- err
+	}()
+	got := jobtest.Simulate(t, d, workflow(func(ctx context.Context, r *jobs.Run) error {
+		if _, err := r.Exec(ctx, "items", `DELETE FROM nms.item`); err != nil {
+			return err
+		}
+		close(held)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Second):
+			return errors.New("nobody ended the simulation")
+		}
+	}))
+	if err := <-updated; err != nil {
+		t.Errorf("real work: got %v, want it done", err)
+	}
+	if got.Status != "stopped" || !strings.Contains(got.Message, "real work waited") {
+		t.Errorf("got %s (%s), want stopped, since real work waited", got.Status, got.Message)
+	}
+}
