@@ -217,9 +217,13 @@ func (s *Server) refusal(c echo.Context, missing *db.MissingRight) (templ.Compon
 			grants = append(grants, o.Name())
 		}
 	}
+	fact := page.T("error.refused")
+	if c.Request().Method == http.MethodGet {
+		fact = page.T("error.refused_page")
+	}
 	page.Title = page.T("error.fact_403")
 	page.Crumbs = []views.Crumb{{Text: page.T("error.fact_403")}}
-	return views.RefusalPage(views.Refusal{Page: page, Fact: page.T("error.refused"), Right: rightName(page, missing.Right), Grants: grants, Back: "/"}), nil
+	return views.RefusalPage(views.Refusal{Page: page, Fact: fact, Right: rightName(page, missing.Right), Grants: grants, Back: "/"}), nil
 }
 
 // unknown answers whatever has no route.

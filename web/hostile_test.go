@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,8 +38,11 @@ func shape(t *testing.T, body string) string {
 		case html.StartTagToken, html.SelfClosingTagToken:
 			token := tokens.Token()
 			b.WriteString("<" + token.Data)
+			if token.Data == "style" || token.Data == "script" && !slices.ContainsFunc(token.Attr, func(a html.Attribute) bool { return a.Key == "src" }) {
+				t.Errorf("<%s> is written into the page, want it from a file", token.Data)
+			}
 			for _, attribute := range token.Attr {
-				if strings.HasPrefix(attribute.Key, "on") || attribute.Key == "style" {
+				if strings.HasPrefix(attribute.Key, "on") || strings.HasPrefix(attribute.Key, "hx-on") || attribute.Key == "style" || strings.Contains(attribute.Val, "js:") {
 					t.Errorf("<%s> has the attribute %s, want none inline", token.Data, attribute.Key)
 				}
 				b.WriteString(" " + attribute.Key)
@@ -159,4 +165,24 @@ func firstDifference(got, want string) string {
 		}
 	}
 	return "one is longer"
+}
+
+// Nothing in the templates goes around templ's escaping.
+func TestNoWayAroundEscaping(t *testing.T) {
+	t.Parallel()
+	templates, err := filepath.Glob("../views/*.templ")
+	if err != nil || len(templates) == 0 {
+		t.Fatalf("got %d templates, %v", len(templates), err)
+	}
+	for _, name := range templates {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, way := range []string{"templ.Raw", "templ.Unsafe", "template.HTML", "hx-on", "hx-delete", "js:", "javascript:", "<style", "style="} {
+			if strings.Contains(string(text), way) {
+				t.Errorf("%s has %q, want none", name, way)
+			}
+		}
+	}
 }
