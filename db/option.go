@@ -138,6 +138,11 @@ func (d *DB) changeOption(ctx context.Context, actor Actor, name string, after *
 		if _, err := tx.Exec(ctx, sql, args); err != nil {
 			return err
 		}
+		if name == optionZone {
+			if err := reschedule(ctx, tx); err != nil {
+				return err
+			}
+		}
 		action := "modified"
 		if before == nil {
 			action = "created"

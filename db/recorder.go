@@ -73,7 +73,7 @@ func (d *DB) Recorder(ctx context.Context, workflowID int64) (Recorder, error) {
 		SELECT a.changed_at, a.operator_login, a.entity,
 		       COALESCE(a.detail ->> 'before', ''), COALESCE(a.detail ->> 'after', '')
 		FROM xtk.audit a
-		WHERE a.action = 'Modified' AND a.allowed AND a.changed_at > now() - interval '90 days'
+		WHERE lower(a.action) = 'modified' AND a.allowed AND a.changed_at > now() - interval '90 days'
 		  AND (a.entity_type = 'workflow' AND a.entity = (SELECT internal_name FROM xtk.workflow WHERE id = $1)
 		       OR a.entity_type = 'option' AND a.entity IN (
 		           SELECT jsonb_object_keys(t.options)

@@ -161,7 +161,7 @@ func (d *DB) SetUp(ctx context.Context, actor Actor, token string, in FirstAdmin
 }
 
 func writeInstance(ctx context.Context, tx pgx.Tx, in FirstAdministrator) error {
-	for name, value := range map[string]string{"XtkInstanceName": strings.TrimSpace(in.Instance), "XtkInstanceType": in.Kind, "WdbcTimeZone": in.Zone} {
+	for name, value := range map[string]string{"XtkInstanceName": strings.TrimSpace(in.Instance), "XtkInstanceType": in.Kind, optionZone: in.Zone} {
 		if value == "" {
 			continue
 		}
@@ -172,7 +172,7 @@ func writeInstance(ctx context.Context, tx pgx.Tx, in FirstAdministrator) error 
 			return fmt.Errorf("option %s: %w", name, err)
 		}
 	}
-	return nil
+	return reschedule(ctx, tx)
 }
 
 func (d *DB) writeFirst(ctx context.Context, tx pgx.Tx, actor Actor, edit OperatorEdit, hash string) (Operator, error) {

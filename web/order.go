@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ func (s *Server) giveOrder(c echo.Context) error {
 	args := s.orderArgs(c, &dialog, w)
 	if len(dialog.Errors) > 0 {
 		return s.render(c, http.StatusUnprocessableEntity, views.DialogPage(dialog))
+	}
+	if dialog.Trouble != "" && dialog.Plan > 0 {
+		return s.render(c, http.StatusConflict, views.DialogPage(dialog))
 	}
 	err = s.db.Order(c.Request().Context(), s.actor(c), w.ID, orders[dialog.Order], args)
 	var refusal *db.Refusal
@@ -103,12 +107,35 @@ func (s *Server) dialog(c echo.Context) (views.Dialog, error) {
 		dialog.Trouble = page.T(refusal.Key)
 	}
 	dialog.Slots = s.comingSlots(w, page.Now, 5)
+	if err := s.planOf(c, &dialog, w.ID); err != nil {
+		return dialog, err
+	}
 	if order == views.OrderPurgeHistory {
 		if dialog.Purges, err = s.db.Purgeable(c.Request().Context(), w.ID); err != nil {
 			return dialog, err
 		}
 	}
 	return dialog, nil
+}
+
+// planOf reads which rehearsal's plan is to be run, if any, and says why it no longer can be.
+func (s *Server) planOf(c echo.Context, dialog *views.Dialog, workflowID int64) error {
+	text := orElse(c.FormValue("plan"), c.QueryParam("plan"))
+	if dialog.Order != views.OrderRun || text == "" || text == "0" {
+		return nil
+	}
+	plan, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || plan < 1 {
+		return badInput("plan=" + text)
+	}
+	refused, err := s.db.Plan(c.Request().Context(), workflowID, plan)
+	if err != nil {
+		return err
+	}
+	if dialog.Plan = plan; refused != "" {
+		dialog.Trouble = dialog.T(refused)
+	}
+	return nil
 }
 
 // comingSlots are the next moments at which the schedule of a workflow fires.
