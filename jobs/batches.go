@@ -18,6 +18,7 @@ type batches struct {
 	quiet  time.Duration // until the next line; doubles with each
 }
 
+// batches begins to follow; total -1 is unknown.
 func (r *Run) batches(name string, total int64) *batches {
 	now := time.Now()
 	return &batches{run: r, name: name, total: total, begun: now, logged: now, quiet: slowBatch}

@@ -87,6 +87,7 @@ func Execute(ctx context.Context, e Execution) Outcome {
 	return r.finish(ctx, e.Finish, outcome, time.Since(begin))
 }
 
+// kind is how the first line of a run begins.
 func (r *Run) kind() string {
 	switch {
 	case r.Simulated():

@@ -105,6 +105,7 @@ func (r *Run) queueEffects(batch *pgx.Batch) {
 	}
 }
 
+// A task that is still running gets its final state. The moment it ended is the database's.
 func queueState(batch *pgx.Batch, id int64, o Outcome) {
 	batch.Queue(`
 		UPDATE xtk.workflow_task

@@ -22,7 +22,7 @@ const (
 // through the pool, at most ten times a second, so that it shows while the run's own transaction is open.
 type journal struct {
 	run    *Run
-	offset time.Duration // of the database's clock to ours
+	offset time.Duration // how far the database's clock is ahead of ours
 	wake   chan struct{}
 	room   *sync.Cond
 
@@ -39,6 +39,7 @@ type journal struct {
 	failed   string // the first step that failed
 }
 
+// line is one line of the log before it is written. Its time is the database's, as far as we know it.
 type line struct {
 	at      time.Time
 	step    int
@@ -47,6 +48,7 @@ type line struct {
 	message string
 }
 
+// newJournal makes the journal of a run; offset is how far the database's clock is ahead of ours.
 func newJournal(r *Run, offset time.Duration) *journal {
 	j := &journal{run: r, offset: offset, wake: make(chan struct{}, 1), options: map[string]string{}, effects: map[int]map[string]change{}}
 	j.room = sync.NewCond(&j.mu)
@@ -76,6 +78,7 @@ func (r *Run) would() string {
 	return ""
 }
 
+// write adds a line. It is the one way into the log: no text gets there unless it is cut, redacted and plain.
 func (j *journal) write(level, message string) {
 	message = cut(plain(redact(message)), lineLimit)
 	j.mu.Lock()
@@ -170,6 +173,7 @@ type bundle struct {
 	announce bool
 }
 
+// putBack gives everything back to the journal, before what was written since.
 func (b bundle) putBack(j *journal) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -166,6 +166,7 @@ func (w *purge) lastKey() string {
 	return "max(t." + w.key() + ")::text"
 }
 
+// counting reads the last key and, when a total is wanted, the count and the ages of the rows, in one scan.
 func (w *purge) counting(ctx context.Context, last, where string, total bool) error {
 	sql := "SELECT " + last + " FROM " + w.name.Sanitize() + " t"
 	found := []any{&w.top}

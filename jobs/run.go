@@ -106,6 +106,7 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+// each calls scan for every row of a query.
 func each(ctx context.Context, q querier, scan func(pgx.Rows) error, sql string, args ...any) error {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {

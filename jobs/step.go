@@ -107,6 +107,7 @@ func (r *Run) Step(ctx context.Context, name string, fn func(context.Context) er
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+// begin opens a step. Its place is that of its announcement; a name used twice gets a number.
 func (j *journal) begin(name string) (*step, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

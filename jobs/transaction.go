@@ -36,6 +36,7 @@ func (t *transaction) Rollback(context.Context) error {
 // Begin opens a savepoint. What is rolled back to it leaves the ledger.
 func (t *transaction) Begin(ctx context.Context) (pgx.Tx, error) { return t.savepoint(ctx, t.Tx) }
 
+// savepoint notes the counts and opens a savepoint within the transaction or another savepoint of it.
 func (t *transaction) savepoint(ctx context.Context, within pgx.Tx) (pgx.Tx, error) {
 	mark, err := t.run.snapshot(ctx, within)
 	if err != nil {
@@ -154,6 +155,7 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 	return changes, nil
 }
 
+// begin opens a transaction of the session or, in a simulation, a savepoint of the one that is rolled back.
 func (r *Run) begin(ctx context.Context) (pgx.Tx, error) {
 	if r.rehearsal != nil {
 		return r.rehearsal.Begin(ctx)
@@ -172,6 +174,7 @@ func (r *Run) Exec(ctx context.Context, effect, sql string, args ...any) (int64,
 	return rows, err
 }
 
+// exec is one statement in a transaction of its own, with no line in the log.
 func (r *Run) exec(ctx context.Context, effect, sql string, args ...any) (rows int64, err error) {
 	err = r.change(ctx, func(t *transaction) error {
 		tag, err := t.Exec(ctx, sql, args...)

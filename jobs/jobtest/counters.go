@@ -128,6 +128,7 @@ func (c *Counters) counted(t testing.TB, r Result) map[string]Effect {
 	return want
 }
 
+// union has every table that either knows.
 func union(a, b map[string]Effect) map[string]Effect {
 	all := maps.Clone(a)
 	maps.Copy(all, b)

@@ -185,6 +185,7 @@ func read(t testing.TB, d *db.DB, id int64, outcome jobs.Outcome) Result {
 	return r
 }
 
+// readSteps adds the steps and the ledger, each effect to its step and to the run's sum.
 func readSteps(t testing.TB, d *db.DB, r *Result) {
 	t.Helper()
 	rows, err := d.Pool.Query(context.Background(), `

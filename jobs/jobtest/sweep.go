@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,7 @@ type sweep struct {
 	statements int
 }
 
+// newSweep lets setup fill a database and runs the workflow undisturbed on a copy of it.
 func newSweep(t testing.TB, w jobs.Workflow, setup func(testing.TB) *db.DB, options []Option) *sweep {
 	t.Helper()
 	d := setup(t)
@@ -96,16 +98,21 @@ func on(session *pgx.Conn, line *wire) Option {
 	return func(s *settings) { s.session, s.line = session, line }
 }
 
+// with is the options of every run of the sweep: all follow their rules from the same moment.
 func (s *sweep) with(more ...Option) []Option {
 	return append(append(slices.Clone(s.options), CutOff(s.cutOff)), more...)
 }
 
-// picks lists the statements to interrupt.
+// picks lists the statements to interrupt, the first and the last among them. NIGHTSHIFT_SWEEP=all in the environment
+// takes every one.
 func (s *sweep) picks(limit int) []int {
-	var ks []int
 	n := min(s.statements, limit)
+	if os.Getenv("NIGHTSHIFT_SWEEP") == "all" {
+		n = s.statements
+	}
+	var ks []int
 	for i := range n {
-		ks = append(ks, 1+i*s.statements/n)
+		ks = append(ks, 1+i*(s.statements-1)/max(n-1, 1))
 	}
 	return ks
 }
@@ -165,6 +172,7 @@ func (s *sweep) again(t testing.TB, d *db.DB, first Result, where string) string
 	return ""
 }
 
+// stateOf is a task's state: a connection cut after the last statement leaves a run that has completed.
 func stateOf(t testing.TB, d *db.DB, task int64) (status string) {
 	t.Helper()
 	if err := d.Pool.QueryRow(context.Background(), `SELECT status FROM xtk.workflow_task WHERE id = $1`, task).Scan(&status); err != nil {

@@ -59,6 +59,7 @@ func checksum(table, row string) string {
 		FROM ` + pgx.Identifier(strings.Split(table, ".")).Sanitize() + ` t`
 }
 
+// highest is the largest id of a table before any run.
 func highest(t testing.TB, d *db.DB, table, quoted string) (top int64) {
 	t.Helper()
 	name := pgx.Identifier(strings.Split(table, ".")).Sanitize()
