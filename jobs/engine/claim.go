@@ -168,18 +168,23 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 	if err := session.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, db.LockWorkflow, c.Workflow).Scan(&free); err != nil || !free {
 		return nil, false, err
 	}
-	err = pgx.BeginFunc(ctx, session, func(tx pgx.Tx) error {
+	// The pool's sessions know these statements already, a new one would take its time. What counts is that the lock is
+	// held from before the row exists.
+	pid := session.PgConn().PID()
+	err = e.inTx(ctx, func(tx pgx.Tx) error {
 		if wait, err = lockForClaim(ctx, tx, c.Workflow); err != nil || wait {
 			return err
 		}
-		x, err = insertRun(ctx, tx, c, node)
+		x, err = insertRun(ctx, tx, c, node, pid)
 		return err
 	})
 	if err != nil || x == nil {
 		return nil, wait, err
 	}
 	x.workflow, x.session = e.workflows[c.Name], session
-	return x, false, nil
+	// The session is named after the run, for whoever looks at the server.
+	_, err = session.Exec(ctx, `SELECT set_config('application_name', left($1, 63), false)`, fmt.Sprintf("nightshift %s #%d", c.Name, x.task))
+	return x, false, err
 }
 
 // ceiling compares the runs of all nodes with XtkWorkflow_ConcurrencyLimit, where a limit that is no number counts as 20.
@@ -211,8 +216,8 @@ func lockForClaim(ctx context.Context, tx pgx.Tx, workflow int64) (reached bool,
 }
 
 // insertRun takes the event, if it still stands as the candidate did, and writes the run that executes it with its first
-// line. The session is named after the run, for whoever looks at the server.
-func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node) (*execution, error) {
+// line.
+func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node, pid uint32) (*execution, error) {
 	x := &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode}
 	err := tx.QueryRow(ctx, `
 		WITH taken AS (
@@ -226,7 +231,7 @@ func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node) (*exec
 		), run AS (
 			INSERT INTO xtk.workflow_task (workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
 			                               due_at, start_date, cut_off, resumes_task_id, args)
-			SELECT t.workflow_id, t.id, t.mode, t.kind, @node, pg_backend_pid(), @build, t.operator_id, t.operator_login,
+			SELECT t.workflow_id, t.id, t.mode, t.kind, @node, @pid, @build, t.operator_id, t.operator_login,
 			       t.scheduled_at, clock_timestamp(), clock_timestamp(), (t.payload ->> 'task')::bigint,
 			       CASE jsonb_typeof(t.payload -> 'args') WHEN 'object' THEN t.payload -> 'args' ELSE '{}' END
 			FROM taken t
@@ -241,8 +246,8 @@ func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node) (*exec
 			SELECT run.workflow_id, run.id, 'Run ' || run.id || ' begins on ' || @node || ' (' || run.trigger || ')', clock_timestamp()
 			FROM run
 		)
-		SELECT run.id, set_config('application_name', left('nightshift ' || @name || ' #' || run.id, 63), false)
-		FROM run`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "name": c.Name}).Scan(&x.task, nil)
+		SELECT run.id
+		FROM run`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "pid": int(pid)}).Scan(&x.task)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

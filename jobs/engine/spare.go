@@ -75,8 +75,8 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 	return session, nil
 }
 
-// warm lets the server read what a claim needs (tables, partitions, plans) before somebody waits for it: a new session's
-// first statements take ten times as long as its later ones. All of it is rolled back.
+// warm lets the server read what a run's end needs (the tables and partitions of the journal) before somebody waits for
+// it: a new session's first statements take ten times as long as its later ones. All of it is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
 	if _, err := session.Exec(ctx, `SET idle_session_timeout = 0`); err != nil {
 		return err
@@ -85,11 +85,7 @@ func warm(ctx context.Context, session *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	_, err = insertRun(ctx, tx, candidate{}, db.Node{})
-	if err == nil {
-		err = db.LogWorkflow(ctx, tx, 0, 0, "info", "rolled back")
-	}
-	return errors.Join(err, tx.Rollback(ctx))
+	return errors.Join(db.LogWorkflow(ctx, tx, 0, 0, "info", "rolled back"), tx.Rollback(ctx))
 }
 
 // close ends what waits.
