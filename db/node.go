@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Node is a process that serves this database. Alive is a fact: it holds its lock.
+// Node is a process that serves this database. Alive is a fact: it holds its lock and has not said that it ends.
 type Node struct {
 	ID, PID         int
 	Name, Host      string
@@ -25,7 +25,7 @@ type Node struct {
 func (d *DB) Nodes(ctx context.Context) ([]Node, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT n.id, n.pid, n.name, n.host, n.affinities, n.takes_unassigned, n.started_at, n.seen_at, n.stopped_at, n.version,
-		       holder.pid IS NOT NULL AS alive,
+		       holder.pid IS NOT NULL AND n.stopped_at IS NULL AS alive,
 		       (SELECT count(*) FROM xtk.workflow_task t WHERE t.status = 'running' AND t.node = n.name)
 		FROM xtk.engine_node n
 		LEFT JOIN pg_locks holder ON holder.locktype = 'advisory' AND holder.classid = $1 AND holder.objid = n.id::oid
