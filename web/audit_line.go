@@ -41,6 +41,9 @@ func auditLine(page views.Page, row db.AuditRow) views.AuditLine {
 		return line
 	}
 	changes, notes := changesOf(page, detail)
+	for i, one := range changes {
+		changes[i].before, changes[i].after = stateWord(page, one.field, one.before), stateWord(page, one.field, one.after)
+	}
 	if row.EntityType == "option" && strings.HasSuffix(row.Entity, "PurgeDelay") {
 		for i := range changes {
 			changes[i].before, changes[i].after = inDays(page, changes[i].before), inDays(page, changes[i].after)
