@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"nightshift/db"
 )
@@ -25,7 +24,6 @@ type config struct {
 	listen          string
 	publicURL       *url.URL
 	trustedProxies  []netip.Prefix
-	zone            *time.Location
 	node            string
 	affinities      []string
 	takesUnassigned bool
@@ -61,9 +59,6 @@ func variables() []variable {
 		{name: "NIGHTSHIFT_TRUSTED_PROXIES", byDefault: "",
 			meaning: "Networks of reverse proxies, comma separated (10.0.0.0/8): only these may tell the client's address.",
 			set:     setProxies},
-		{name: "NIGHTSHIFT_TIMEZONE", byDefault: "UTC",
-			meaning: "Time zone of the console for operators who have chosen none (Asia/Seoul).",
-			set:     setZone},
 		{name: "NIGHTSHIFT_NODE", byDefault: "",
 			meaning: "Name of this process in runs and lists. Empty: the host's name.",
 			set:     setNode},
@@ -130,11 +125,6 @@ func setProxies(c *config, value string) error {
 		c.trustedProxies = append(c.trustedProxies, prefix)
 	}
 	return nil
-}
-
-func setZone(c *config, value string) (err error) {
-	c.zone, err = time.LoadLocation(value)
-	return err
 }
 
 func setNode(c *config, value string) (err error) {

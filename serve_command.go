@@ -55,7 +55,7 @@ type part func(ctx context.Context) error
 func parts(c config, d *db.DB, listener net.Listener) []part {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
-		Build: build(), Zone: c.zone, Logger: logger})
+		Build: build(), Logger: logger})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, Build: build(), Logger: logger})
 	return []part{

@@ -57,7 +57,7 @@ func newConsole(t *testing.T) *console {
 // bareConsole is a console that nobody has set up.
 func bareConsole(t *testing.T) *console {
 	t.Helper()
-	s := New(Config{DB: dbtest.New(t), URL: &url.URL{Scheme: "http", Host: host}, Build: "test", Zone: time.UTC, Logger: slog.New(slog.DiscardHandler),
+	s := New(Config{DB: dbtest.New(t), URL: &url.URL{Scheme: "http", Host: host}, Build: "test", Logger: slog.New(slog.DiscardHandler),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}, MetricsToken: "collector"})
 	// Tests ask faster than people do; the limiter has a test of its own.
 	s.limits.now = func() func() time.Time {

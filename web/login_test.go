@@ -109,7 +109,7 @@ func (c *console) wantSignedIn(login, when string) {
 func TestSecureCookie(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
-	s := New(Config{DB: c.db, URL: &url.URL{Scheme: "https", Host: host}, Logger: c.logger, Zone: time.UTC})
+	s := New(Config{DB: c.db, URL: &url.URL{Scheme: "https", Host: host}, Logger: c.logger})
 	c.Server = s
 	got := c.enter("kim", password)
 	cookie := c.cookie(got)

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"sync/atomic"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
@@ -25,7 +24,6 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	MetricsToken   string
 	Build          string
-	Zone           *time.Location
 	Logger         *slog.Logger
 }
 
