@@ -187,7 +187,6 @@ func TestConfigRefusesWhatItCannotRead(t *testing.T) {
 	for name, value := range map[string]string{
 		"NIGHTSHIFT_URL":              "nightshift.example.com",
 		"NIGHTSHIFT_TRUSTED_PROXIES":  "10.0.0.1",
-		"NIGHTSHIFT_TIMEZONE":         "Mars/Olympus",
 		"NIGHTSHIFT_TAKES_UNASSIGNED": "perhaps",
 		"NIGHTSHIFT_KEY":              "c2hvcnQ=",
 		"NIGHTSHIFT_LOG":              "loud",
