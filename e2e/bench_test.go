@@ -77,43 +77,61 @@ func bare(b *testing.B, d *db.DB, sql string, args ...any) string {
 	return server.URL
 }
 
-// administrator is a client that is signed in as one, as a browser is: by the form, with a cookie.
-func administrator(b *testing.B, d *db.DB, n *node) *http.Client {
-	b.Helper()
-	account(b, d, "kim", locale.English, "administrators")
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	client := &http.Client{Jar: jar, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	form := url.Values{"login": {"kim"}, "password": {password}, "back": {"/about"}}
-	request, err := http.NewRequest(http.MethodPost, n.base+"/sign-in", strings.NewReader(form.Encode()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Origin", n.base)
-	answer, err := client.Do(request)
-	if err != nil {
-		b.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || answer.Request.URL.Path != "/about" {
-		b.Fatalf("sign in: got %s at %s, want /about", answer.Status, answer.Request.URL)
-	}
-	return client
-}
+// crowd is how many operators share the requests of a measurement: each may only make so many at once.
+const crowd = 16
 
-// times asks for one page on one connection, after some requests to warm up, and returns median and 95th percentile in ms.
-func times(b *testing.B, client *http.Client, page string) (p50, p95 float64) {
+// administrators are clients that are signed in, as browsers are: by the form, with a cookie.
+func administrators(b *testing.B, d *db.DB, n *node) []*http.Client {
 	b.Helper()
-	var took []time.Duration
-	for i := range samples + 20 {
-		begin := time.Now()
-		if err := fetch(client, page); err != nil {
+	var clients []*http.Client
+	for i := range crowd {
+		login := "kim" + strconv.Itoa(i)
+		account(b, d, login, locale.English, "administrators")
+		jar, err := cookiejar.New(nil)
+		if err != nil {
 			b.Fatal(err)
 		}
-		if i >= 20 {
+		client := &http.Client{Jar: jar, Transport: &http.Transport{}}
+		form := url.Values{"login": {login}, "password": {password}, "back": {"/about"}}
+		request, err := http.NewRequest(http.MethodPost, n.base+"/sign-in", strings.NewReader(form.Encode()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Origin", n.base)
+		answer, err := client.Do(request)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode != http.StatusOK || answer.Request.URL.Path != "/about" {
+			b.Fatalf("sign in: got %s at %s, want /about", answer.Status, answer.Request.URL)
+		}
+		clients = append(clients, client)
+	}
+	return clients
+}
+
+// strangers are as many clients without a session, for the floor.
+func strangers() []*http.Client {
+	clients := make([]*http.Client, crowd)
+	for i := range clients {
+		clients[i] = &http.Client{Transport: &http.Transport{}}
+	}
+	return clients
+}
+
+// times asks for one page, one request after the other, and returns median and 95th percentile in ms. The first request
+// of each client warms its connection up and does not count.
+func times(b *testing.B, clients []*http.Client, page string) (p50, p95 float64) {
+	b.Helper()
+	var took []time.Duration
+	for i := range samples {
+		begin := time.Now()
+		if err := fetch(clients[i%crowd], page); err != nil {
+			b.Fatal(err)
+		}
+		if i >= crowd {
 			took = append(took, time.Since(begin))
 		}
 	}
@@ -143,13 +161,13 @@ func fetch(client *http.Client, page string) error {
 	return nil
 }
 
-// rate is requests a second with 16 connections.
-func rate(b *testing.B, client *http.Client, page string) float64 {
+// rate is requests a second with all clients at once.
+func rate(b *testing.B, clients []*http.Client, page string) float64 {
 	b.Helper()
-	const connections, each = 16, 60
+	const each = 60
 	var all sync.WaitGroup
 	begin := time.Now()
-	for range connections {
+	for _, client := range clients {
 		all.Go(func() {
 			for range each {
 				if err := fetch(client, page); err != nil {
@@ -160,7 +178,7 @@ func rate(b *testing.B, client *http.Client, page string) float64 {
 		})
 	}
 	all.Wait()
-	return connections * each / time.Since(begin).Seconds()
+	return crowd * each / time.Since(begin).Seconds()
 }
 
 // report prints figure, floor and ratio of one measurement.
@@ -176,7 +194,7 @@ func BenchmarkRunList(b *testing.B) {
 		b.Run(strconv.Itoa(runs), func(b *testing.B) {
 			d := empty(b)
 			n := start(b, d.URL())
-			client := administrator(b, d, n)
+			clients := administrators(b, d, n)
 			addRuns(b, d, runs)
 			floor := bare(b, d, `
 				SELECT t.id, w.internal_name, t.status, t.mode, t.trigger, t.node, t.start_date, t.completion_date, t.rows_changed
@@ -184,11 +202,11 @@ func BenchmarkRunList(b *testing.B) {
 				  JOIN xtk.workflow w ON w.id = t.workflow_id
 				 ORDER BY t.start_date DESC, t.id DESC
 				 LIMIT 50`)
-			p50, p95 := times(b, client, n.base+"/runs")
-			floor50, _ := times(b, http.DefaultClient, floor)
+			p50, p95 := times(b, clients, n.base+"/runs")
+			floor50, _ := times(b, strangers(), floor)
 			report(b, "p50-ms", p50, floor50)
 			b.ReportMetric(p95, "p95-ms")
-			report(b, "requests/s", rate(b, client, n.base+"/runs"), rate(b, http.DefaultClient, floor))
+			report(b, "requests/s", rate(b, clients, n.base+"/runs"), rate(b, strangers(), floor))
 		})
 	}
 }
@@ -196,7 +214,7 @@ func BenchmarkRunList(b *testing.B) {
 func BenchmarkRunPage(b *testing.B) {
 	d := empty(b)
 	n := start(b, d.URL())
-	client := administrator(b, d, n)
+	clients := administrators(b, d, n)
 	addRuns(b, d, 1_000)
 	id := newestTask(b, d)
 	if _, err := d.Pool.Exec(context.Background(), `
@@ -212,8 +230,8 @@ func BenchmarkRunPage(b *testing.B) {
 		 WHERE task_id = $1
 		 ORDER BY id
 		 LIMIT 200`, id)
-	p50, p95 := times(b, client, n.base+"/runs/"+strconv.FormatInt(id, 10))
-	floor50, _ := times(b, http.DefaultClient, floor)
+	p50, p95 := times(b, clients, n.base+"/runs/"+strconv.FormatInt(id, 10))
+	floor50, _ := times(b, strangers(), floor)
 	report(b, "p50-ms", p50, floor50)
 	b.ReportMetric(p95, "p95-ms")
 }
