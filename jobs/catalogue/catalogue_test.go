@@ -1,6 +1,8 @@
 package catalogue_test
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,29 @@ func TestEveryWorkflowHasItsWordsInBothLanguages(t *testing.T) {
 				t.Errorf("%s: got %q and %q, want a text in each language", key, english, korean)
 			}
 		}
+	}
+}
+
+// capitals are where a word of an internal name begins.
+var capitals = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+
+func TestBuiltWorkflowsHaveTheirFileAndTest(t *testing.T) {
+	t.Parallel()
+	built := 0
+	for _, w := range catalogue.All() {
+		if w.Run == nil {
+			continue
+		}
+		built++
+		file := "../" + w.Package + "/" + strings.ToLower(capitals.ReplaceAllString(w.Name, "${1}_$2"))
+		for _, name := range []string{file + ".go", file + "_test.go"} {
+			if _, err := os.Stat(name); err != nil {
+				t.Errorf("%s: got %v, want the file %s", w.Name, err, name)
+			}
+		}
+	}
+	if built < 3 {
+		t.Errorf("got %d workflows with a function, want the 3 of this version at least", built)
 	}
 }
 
