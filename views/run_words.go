@@ -223,6 +223,9 @@ func (r Run) startedBy() string {
 
 // logNote counts the log: "1,318 lines, 2 warnings".
 func (r Run) logNote() string {
+	if r.Log.Following {
+		return "" // it grows while it is read
+	}
 	said := []string{r.N("run.lines", r.Log.Total)}
 	if r.Log.Warnings > 0 {
 		said = append(said, r.N("run.warnings", r.Log.Warnings))

@@ -68,7 +68,12 @@ func cleanDeliveries(ctx context.Context, r *jobs.Run) error {
 		going, gone = going[n:], gone+n
 		r.Progress(int64(gone), int64(total-left), "deliveries")
 	}
-	r.Say("%d deliveries with everything they carry, %d wait for their mid-sourcing server", gone, left)
+	switch {
+	case left > 0:
+		r.Say("%d deliveries with everything they carry, %d wait for their mid-sourcing server", gone, left)
+	case gone > 0:
+		r.Say("%d deliveries with everything they carry", gone)
+	}
 	return nil
 }
 

@@ -43,7 +43,9 @@ func finishExpired(ctx context.Context, r *jobs.Run) error {
 	if err != nil {
 		return err
 	}
-	r.Say("%d deliveries finished, %d logs cancelled, %d parts deleted", finished, cancelled, parts)
+	if finished > 0 || cancelled > 0 || parts > 0 {
+		r.Say("%d deliveries finished, %d logs cancelled, %d parts deleted", finished, cancelled, parts)
+	}
 	return nil
 }
 
