@@ -103,7 +103,7 @@ func (s *Server) signInPage(c echo.Context) error {
 }
 
 func (s *Server) showSignIn(c echo.Context, status int, sign views.SignIn) error {
-	instance, err := s.db.Option(c.Request().Context(), "XtkInstanceName")
+	now, err := s.night.now(c.Request().Context())
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *Server) showSignIn(c echo.Context, status int, sign views.SignIn) error
 		sign.Idle = time.Duration(seconds) * time.Second
 	}
 	sign.Page = s.plainPage(c)
-	sign.Title, sign.Instance, sign.Path = sign.T("sign_in.title"), instance, signInPath(sign.Back)
+	sign.Title, sign.Instance, sign.Path = sign.T("sign_in.title"), now.Instance, signInPath(sign.Back)
 	return s.render(c, status, views.SignInPage(sign))
 }
 
