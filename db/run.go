@@ -46,6 +46,7 @@ type RunFilter struct {
 	Package               string
 	Status, Mode, Trigger string
 	From, To              time.Time // the run's begin
+	Warned                bool      // only runs with warnings
 	// The list goes on below, or above, the run that began then and has this id.
 	Before, After *RunCursor
 	Limit         int
@@ -76,6 +77,9 @@ func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 	add(f.Mode != "" && f.Mode != "simulation", "t.mode = @mode", "mode", f.Mode)
 	if f.Mode == "simulation" {
 		clauses = append(clauses, "t.mode = 'simulation'") // written out for the index of the few rehearsals
+	}
+	if f.Warned {
+		clauses = append(clauses, "t.warnings > 0") // so for theirs
 	}
 	add(f.Trigger != "", "t.trigger = @trigger", "trigger", f.Trigger)
 	add(!f.From.IsZero(), "t.start_date >= @from", "from", f.From)

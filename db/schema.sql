@@ -2249,6 +2249,7 @@ CREATE INDEX workflow_task_start_date_id_idx ON xtk.workflow_task USING btree (s
 CREATE INDEX workflow_task_status_idx ON xtk.workflow_task USING btree (status) WHERE (status = 'running'::text);
 CREATE INDEX workflow_task_status_start_date_id_idx ON xtk.workflow_task USING btree (status, start_date, id);
 CREATE INDEX workflow_task_trigger_start_date_id_idx ON xtk.workflow_task USING btree (trigger, start_date, id);
+CREATE INDEX workflow_task_warned ON xtk.workflow_task USING btree (start_date, id) WHERE (warnings > 0);
 CREATE INDEX workflow_task_workflow_id_start_date_id_idx ON xtk.workflow_task USING btree (workflow_id, start_date, id);
 CREATE TRIGGER workflow_task_final BEFORE UPDATE ON xtk.workflow_task FOR EACH ROW EXECUTE FUNCTION xtk.freeze_final_task();
 

@@ -30,7 +30,7 @@ func (s *Server) listRuns(c echo.Context) error {
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
 	page.Refresh, page.Updated = listRefresh, true
 	list := views.Runs{Page: page, Workflow: c.QueryParam("workflow"), State: c.QueryParam("state"), Mode: c.QueryParam("mode"),
-		From: c.QueryParam("from"), To: c.QueryParam("to")}
+		From: c.QueryParam("from"), To: c.QueryParam("to"), Warnings: c.QueryParam("warnings") != ""}
 	if list.State == "running" {
 		list.Section = views.SectionRunning
 	}
@@ -63,7 +63,7 @@ func (s *Server) listRuns(c echo.Context) error {
 
 // runFilter reads the filter of the address; what does not exist is refused by name.
 func runFilter(c echo.Context, zone *time.Location, workflows []db.WorkflowName) (db.RunFilter, error) {
-	filter := db.RunFilter{Limit: runPage, Status: c.QueryParam("state"), Mode: c.QueryParam("mode")}
+	filter := db.RunFilter{Limit: runPage, Status: c.QueryParam("state"), Mode: c.QueryParam("mode"), Warned: c.QueryParam("warnings") != ""}
 	if filter.Status != "" && !slices.Contains([]string{"running", "completed", "failed", "stopped", "interrupted"}, filter.Status) {
 		return filter, badInput("state=" + filter.Status)
 	}

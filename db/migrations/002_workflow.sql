@@ -165,6 +165,7 @@ CREATE INDEX ON xtk.workflow_task (workflow_id, start_date, id);
 CREATE INDEX ON xtk.workflow_task (start_date, id);
 CREATE INDEX ON xtk.workflow_task (status, start_date, id);
 CREATE INDEX ON xtk.workflow_task (trigger, start_date, id);
+CREATE INDEX workflow_task_warned ON xtk.workflow_task (start_date, id) WHERE warnings > 0;
 CREATE INDEX workflow_task_simulation ON xtk.workflow_task (start_date, id) WHERE mode = 'simulation';
 CREATE INDEX ON xtk.workflow_task (start_date, completion_date);
 CREATE INDEX ON xtk.workflow_task (event_id);
