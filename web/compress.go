@@ -21,16 +21,17 @@ func takesGzip(c echo.Context) bool {
 
 // markup answers with HTML, compressed where the browser takes it: a list of workflows shrinks to an eighth. No answer
 // carries a secret together with a text of the request, so its length tells nothing.
-func markup(c echo.Context, status int, body []byte) error {
+func (s *Server) markup(c echo.Context, status int, body []byte) error {
 	const kind = "text/html; charset=utf-8"
 	if len(body) < worthPacking || !takesGzip(c) || c.Request().Method == http.MethodHead {
 		return c.Blob(status, kind, body)
 	}
 	var packed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	w, err := s.packer(&packed)
 	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
+	defer s.packers.Put(w)
 	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
@@ -39,4 +40,13 @@ func markup(c echo.Context, status int, body []byte) error {
 	}
 	c.Response().Header().Set("Content-Encoding", "gzip")
 	return c.Blob(status, kind, packed.Bytes())
+}
+
+// packer takes a writer that has served before: a new one costs more than the page that it packs.
+func (s *Server) packer(to *bytes.Buffer) (*gzip.Writer, error) {
+	if used, ok := s.packers.Get().(*gzip.Writer); ok {
+		used.Reset(to)
+		return used, nil
+	}
+	return gzip.NewWriterLevel(to, gzip.BestSpeed)
 }

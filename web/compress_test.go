@@ -18,7 +18,7 @@ func TestMarkupIsPackedForThoseWhoTakeIt(t *testing.T) {
 		request := httptest.NewRequest(http.MethodGet, "/", nil)
 		request.Header.Set("Accept-Encoding", accepts)
 		answer := httptest.NewRecorder()
-		if err := markup(echo.New().NewContext(request, answer), http.StatusOK, []byte(page)); err != nil {
+		if err := new(Server).markup(echo.New().NewContext(request, answer), http.StatusOK, []byte(page)); err != nil {
 			t.Fatal(err)
 		}
 		if got := answer.Header().Get("Content-Encoding") == "gzip"; got != packed {

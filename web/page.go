@@ -87,7 +87,7 @@ func (s *Server) render(c echo.Context, status int, component templ.Component) e
 	if err := component.Render(c.Request().Context(), &body); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
-	return markup(c, status, body.Bytes())
+	return s.markup(c, status, body.Bytes())
 }
 
 // write renders where an error can no longer be answered with another page.

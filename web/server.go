@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"sync/atomic"
 
 	"github.com/alexedwards/scs/v2"
@@ -38,6 +39,7 @@ type Server struct {
 	streams  streams
 	origin   *http.CrossOriginProtection
 	limits   *limiter
+	packers  sync.Pool // of *gzip.Writer
 	metrics  *prometheus.Registry
 	measures measures
 	handler  http.Handler
