@@ -31,8 +31,10 @@ var arrows = map[string]string{
 	"db/demo":           "db",
 	"jobs":              "db",
 	"jobs/engine":       "jobs db",
-	"jobs/catalogue":    "jobs jobs/delivery db",
+	"jobs/catalogue":    "jobs jobs/delivery jobs/midsourcing db",
 	"jobs/delivery":     "jobs jobs/nms jobs/external/* db",
+	"jobs/midsourcing":  "jobs jobs/nms jobs/external/* db",
+	"jobs/nms":          "",
 	"jobs/external/*":   "",
 	"jobs/external/*/*": "",
 	// What only tests import.

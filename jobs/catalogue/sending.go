@@ -3,6 +3,7 @@ package catalogue
 import (
 	"nightshift/jobs"
 	"nightshift/jobs/delivery"
+	"nightshift/jobs/midsourcing"
 )
 
 // deliveryPackage delivers what every installation has: sending, tracking, cleaning.
@@ -69,8 +70,9 @@ func standard() []jobs.Workflow {
 func midSourcing() []jobs.Workflow {
 	return []jobs.Workflow{
 		{Name: "deliveryIndicators", Label: "Delivery indicators", Package: "midsourcing",
-			Schedule: "10 * * * *", Instances: []string{"mid"},
-			Reads:  tables("nms.delivery nms.broad_log_mid nms.tracking_log nms.tracking_url"),
+			Schedule: "10 * * * *", Instances: []string{"mid"}, Run: midsourcing.DeliveryIndicators,
+			Reads: tables("nms.delivery nms.delivery_mapping nms.broad_log_mid nms.tracking_log nms.web_tracking_log nms.tracking_url " +
+				"xtk.option"),
 			Writes: tables("nms.delivery")},
 	}
 }

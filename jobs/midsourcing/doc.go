@@ -1,0 +1,2 @@
+// Package midsourcing has the workflows of an instance that sends for others.
+package midsourcing
