@@ -34,9 +34,10 @@ type Night struct {
 	Now      time.Time
 	Marks    []NightMark
 	Plans    []NightPlan
-	Nodes    int           // processes that hold their lock
-	Tick     time.Duration // since the last of them was heard; 0 when none is alive
-	Needs    int           // workflows that are failed, paused or late
+	Names    []WorkflowName // of all workflows, by internal name
+	Nodes    int            // processes that hold their lock
+	Tick     time.Duration  // since the last of them was heard; 0 when none is alive
+	Needs    int            // workflows that are failed, paused or late
 }
 
 // Lateness is how long a due slot may wait before it counts as late.
@@ -107,6 +108,7 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		return row.Scan(&night.Now, &night.Instance, &night.Kind, &night.Zone, &night.Needs)
 	})
 	queueAlive(batch, &night)
+	queueNames(batch, &night.Names)
 	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Night{}, fmt.Errorf("read the night: %w", err)
 	}

@@ -1,11 +1,6 @@
 package db
 
-import (
-	"context"
-	"fmt"
-
-	"github.com/jackc/pgx/v5"
-)
+import "github.com/jackc/pgx/v5"
 
 // WorkflowName is what a choice of workflows needs of each.
 type WorkflowName struct {
@@ -13,18 +8,14 @@ type WorkflowName struct {
 	Name, Label string
 }
 
-// WorkflowNames lists all workflows by internal name.
-func (d *DB) WorkflowNames(ctx context.Context) ([]WorkflowName, error) {
-	rows, err := d.Pool.Query(ctx, `
+// queueNames lists all workflows by internal name.
+func queueNames(batch *pgx.Batch, into *[]WorkflowName) {
+	batch.Queue(`
 		SELECT id, internal_name, label
 		FROM xtk.workflow
-		ORDER BY internal_name`)
-	if err != nil {
-		return nil, fmt.Errorf("names of the workflows: %w", err)
-	}
-	names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[WorkflowName])
-	if err != nil {
-		return nil, fmt.Errorf("names of the workflows: %w", err)
-	}
-	return names, nil
+		ORDER BY internal_name`).Query(func(rows pgx.Rows) error {
+		names, err := pgx.CollectRows(rows, pgx.RowToStructByPos[WorkflowName])
+		*into = names
+		return err
+	})
 }

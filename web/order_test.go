@@ -74,7 +74,9 @@ func TestScheduleForm(t *testing.T) {
 			url.Values{"kind": {"cron"}, "cron": {cron}, "version": {version}, "do": {do}})
 		return answer.StatusCode, body
 	}
-	stored := func() int { return c.count(`SELECT count(*) FROM xtk.workflow WHERE schedule ->> 'cron' = '31 5 * * *'`) }
+	stored := func() int {
+		return c.count(`SELECT count(*) FROM xtk.workflow WHERE schedule ->> 'cron' = '31 5 * * *'`)
+	}
 	if status, body := save("preview", "31 5 * * *", "1"); status != http.StatusOK || !strings.Contains(body, "Daily at 05:31") || stored() != 0 {
 		t.Errorf("preview: got %d and %d saved, want 200, the words, and nothing saved", status, stored())
 	}

@@ -34,10 +34,7 @@ func (s *Server) listRuns(c echo.Context) error {
 	if list.State == "running" {
 		list.Section = views.SectionRunning
 	}
-	workflows, err := s.db.WorkflowNames(ctx)
-	if err != nil {
-		return err
-	}
+	workflows := s.night.known().Names
 	filter, err := runFilter(c, page.Zone, workflows)
 	if err != nil {
 		return err
@@ -49,9 +46,11 @@ func (s *Server) listRuns(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	count, err := s.db.CountRuns(ctx, filter)
-	if err != nil {
-		return err
+	count := len(runs)
+	if more || filter.Before != nil || filter.After != nil {
+		if count, err = s.db.CountRuns(ctx, filter); err != nil {
+			return err
+		}
 	}
 	list.Count = capped(count)
 	for _, run := range runs {
@@ -178,11 +177,11 @@ func runRow(page views.Page, run db.RunRow) views.RunRow {
 // exportRuns answers the runs of a filter as CSV, ten thousand at most.
 func (s *Server) exportRuns(c echo.Context) error {
 	ctx := c.Request().Context()
-	workflows, err := s.db.WorkflowNames(ctx)
+	now, err := s.night.now(ctx)
 	if err != nil {
 		return err
 	}
-	filter, err := runFilter(c, s.plainPage(c).Zone, workflows)
+	filter, err := runFilter(c, s.plainPage(c).Zone, now.Names)
 	if err != nil {
 		return err
 	}
