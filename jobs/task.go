@@ -17,24 +17,56 @@ type task struct {
 	cutOff         time.Time
 	resumes        *int64
 	args           map[string]string
+	origin         Origin
 	// kept holds the steps that the failed run being resumed had completed, with what they told.
 	kept map[string]string
 }
+
+// Origin says what made a run due. A run that resumes a failed one has the origin of that one, and a run that repeats
+// one whose process was lost the same origin again.
+type Origin struct {
+	Trigger string    // scheduled, catch_up, manual or signal
+	Event   int64     // the row of xtk.workflow_event; 0: none
+	Due     time.Time // when it was due; zero: nobody said
+}
+
+// Origin says what made the run due, for a workflow that does one thing per due slot.
+func (r *Run) Origin() Origin { return r.task.origin }
 
 // readTask reads the row of a task that is running, and how far the database's clock is ahead of ours.
 func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset time.Duration, err error) {
 	t = task{id: id, kept: map[string]string{}}
 	var now time.Time
+	var due *time.Time
 	args := map[string]any{}
 	err = session.QueryRow(ctx, `
-		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp()
+		WITH RECURSIVE resumed AS (
+			SELECT id, resumes_task_id, trigger, event_id, due_at
+			FROM xtk.workflow_task
+			WHERE id = $1
+			UNION
+			SELECT t.id, t.resumes_task_id, t.trigger, t.event_id, t.due_at
+			FROM resumed r
+			JOIN xtk.workflow_task t ON t.id = r.resumes_task_id
+		), first AS (
+			SELECT trigger, event_id, due_at
+			FROM resumed
+			ORDER BY id
+			LIMIT 1
+		)
+		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp(),
+		       first.trigger, coalesce(first.event_id, 0), first.due_at
 		FROM xtk.workflow_task t
 		JOIN xtk.workflow w ON w.id = t.workflow_id
+		CROSS JOIN first
 		WHERE t.id = $1
 		  AND t.status = 'running'`, id).
-		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now)
+		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due)
 	if err != nil {
 		return t, 0, fmt.Errorf("read task %d: %w", id, err)
+	}
+	if due != nil {
+		t.origin.Due = *due
 	}
 	t.args = make(map[string]string, len(args))
 	for name, value := range args {

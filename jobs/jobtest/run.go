@@ -52,6 +52,8 @@ type settings struct {
 	cutOff   *time.Time
 	wantLost bool
 	line     *wire
+	origin   jobs.Origin
+	alike    map[string]string
 }
 
 // Args gives the run parameters.
@@ -71,6 +73,19 @@ func Resume(taskID int64) Option { return func(s *settings) { s.resumes = &taskI
 
 // Session runs on a session of the test's own, which stays open.
 func Session(session *pgx.Conn) Option { return func(s *settings) { s.session = session } }
+
+// From makes the run due for another reason than an operator's order.
+func From(origin jobs.Origin) Option { return func(s *settings) { s.origin = origin } }
+
+// Alike makes a sweep take for equal what a pattern matches in a column ("nms.billing.html"): a measure of the moment.
+func Alike(column, pattern string) Option {
+	return func(s *settings) {
+		if s.alike == nil {
+			s.alike = map[string]string{}
+		}
+		s.alike[column] = pattern
+	}
+}
 
 // Finish adds consequences to the transaction that ends the run.
 func Finish(fn func(context.Context, pgx.Tx, jobs.Outcome) error) Option {
@@ -147,11 +162,19 @@ func begin(d *db.DB, w jobs.Workflow, s settings) (int64, error) {
 	if s.args != nil {
 		args = s.args
 	}
+	if s.origin.Trigger == "" {
+		s.origin.Trigger = "manual"
+	}
+	var due *time.Time
+	if !s.origin.Due.IsZero() {
+		due = &s.origin.Due
+	}
 	var id int64
 	err = d.Pool.QueryRow(ctx, `
-		INSERT INTO xtk.workflow_task (workflow_id, mode, trigger, node, backend_pid, args, resumes_task_id, cut_off)
-		VALUES ($1, $2, 'manual', 'test', $3, $4, $5, coalesce($6, now()))
-		RETURNING id`, workflow, s.mode, int32(s.session.PgConn().PID()), args, s.resumes, s.cutOff).Scan(&id)
+		INSERT INTO xtk.workflow_task (workflow_id, mode, trigger, node, backend_pid, args, resumes_task_id, cut_off, event_id, due_at)
+		VALUES ($1, $2, $7, 'test', $3, $4, $5, coalesce($6, now()), nullif($8::bigint, 0), $9)
+		RETURNING id`, workflow, s.mode, int32(s.session.PgConn().PID()), args, s.resumes, s.cutOff,
+		s.origin.Trigger, s.origin.Event, due).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("the task's row: %w", err)
 	}
