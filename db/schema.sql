@@ -176,10 +176,14 @@ CREATE TABLE nms.billing (
     sent_at timestamp with time zone,
     sent_to text,
     created timestamp with time zone DEFAULT now() NOT NULL,
+    event_id bigint,
     CONSTRAINT billing_kind_check CHECK (kind = ANY (ARRAY['scheduled'::text, 'manual'::text])),
     CONSTRAINT billing_pkey PRIMARY KEY (id),
+    CONSTRAINT billing_event_id_key UNIQUE (event_id),
     CONSTRAINT billing_name_key UNIQUE (name)
 );
+CREATE INDEX billing_period_to_idx ON nms.billing USING btree (period_to) WHERE (kind = 'scheduled'::text);
+CREATE INDEX billing_unsent ON nms.billing USING btree (id) WHERE (sent_at IS NULL);
 
 CREATE TABLE nms.broad_log (
     id bigint DEFAULT nextval('nms.message_id_seq'::regclass) NOT NULL,
@@ -919,6 +923,10 @@ CREATE TABLE nms.notification (
     last_error text,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    attachment_name text,
+    attachment_type text,
+    attachment bytea,
+    CONSTRAINT notification_attachment_check CHECK (num_nulls(attachment_name, attachment_type, attachment) = ANY (ARRAY[0, 3])),
     CONSTRAINT notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'error'::text, 'unknown'::text])),
     CONSTRAINT notification_pkey PRIMARY KEY (id),
     CONSTRAINT notification_effect_key_key UNIQUE (effect_key)

@@ -96,6 +96,9 @@ func loadEnumerations(ctx context.Context, l *loader) error {
 // loadPlatform: imports with the rows they refused, sessions, attempts to sign in, mails sent and orders applied, each on
 // both sides of its limit.
 func loadPlatform(ctx context.Context, l *loader) error {
+	if err := l.billed(ctx); err != nil {
+		return err
+	}
 	err := l.copy(ctx, "xtk.job", "id internal_name label type status start_date end_date created last_modified",
 		numbered(12, func(i int64) []any {
 			at := l.ago(time.Duration(i*30) * day)
@@ -146,4 +149,18 @@ func loadPlatform(ctx context.Context, l *loader) error {
 			return []any{i + 1, fmt.Sprintf("demo notice %d", i+1), "cleanupPausedWorkflows", "supervisor@example.com",
 				"Workflow paused for more than 7 days", "A workflow of the demo has been paused for more than seven days.", "sent", int32(1), nil, at, at, at}
 		}))
+}
+
+// billed names the customer, and gives the operator who gets the activity report an address.
+func (l *loader) billed(ctx context.Context) error {
+	if err := l.exec(ctx, `
+		UPDATE xtk.operator
+		SET email = 'billing@example.com'
+		WHERE login = 'billing'`); err != nil {
+		return err
+	}
+	return l.exec(ctx, `
+		UPDATE xtk.option
+		SET string_value = 'demo'
+		WHERE name = 'NmsServer_CustomerId'`)
 }
