@@ -71,6 +71,7 @@ const (
 	SectionNext      Section = "next"
 	SectionWorkflows Section = "workflows"
 	SectionRuns      Section = "runs"
+	SectionBilling   Section = "billing"
 	SectionOptions   Section = "options"
 	SectionAbout     Section = "about"
 	SectionOperators Section = "operators"
@@ -139,7 +140,7 @@ func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
 		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}}},
-		{"platform", []railItem{{SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
+		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}
 }

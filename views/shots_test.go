@@ -32,6 +32,8 @@ func shown(page Page) map[string]templ.Component {
 		"properties": PropertiesPage(propertiesOf(page)),
 		"sign-in":    SignInPage(signInOf(page)),
 		"set-up":     SetUpPage(setUpOf(page)),
+		"billing":    BillingPage(billingOf(page)),
+		"report":     BillingReportPage(billingReportOf(page)),
 	}
 }
 

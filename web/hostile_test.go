@@ -66,6 +66,9 @@ var textColumns = []string{
 	`UPDATE xtk.workflow_task_effect SET table_name = $1`,
 	`UPDATE xtk.workflow_log SET message = $1, step_key = $1`,
 	`UPDATE xtk.workflow_event SET operator_login = $1, signal = $1`,
+	`UPDATE nms.billing SET html = $1, csv = $1, sent_to = $1, data = jsonb_build_object('customer', $1::text, 'zone', $1::text,
+	        'profiles', jsonb_build_array(jsonb_build_object('schema', $1::text)),
+	        'types', jsonb_build_array(jsonb_build_object('lines', jsonb_build_array(jsonb_build_object('label', $1::text, 'start', $1::text)))))`,
 	`UPDATE xtk.engine_node SET name = $1, host = $1, version = $1, affinities = ARRAY[$1::text]`,
 }
 
@@ -79,13 +82,14 @@ var someHistory = []string{
 	`INSERT INTO xtk.workflow_task_effect (task_id, step_order, table_name, deleted) SELECT id, 1, 't', 5 FROM xtk.workflow_task`,
 	`INSERT INTO xtk.workflow_log (workflow_id, task_id, step_order, level, message) SELECT workflow_id, id, 1, l, 'm' FROM xtk.workflow_task, unnest(ARRAY['info', 'warning', 'error']) l`,
 	`INSERT INTO xtk.workflow_event (workflow_id, status, reason, scheduled_at) SELECT id, 'skipped', 'paused', now() - interval '1 hour' FROM xtk.workflow WHERE internal_name = 'cleanup'`,
+	`INSERT INTO nms.billing (id, name, period_from, period_to, data, html, csv, sent_at) VALUES (1, 'billing-2026-07-25', now(), now(), '{}', '', '', now())`,
 	`INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('n', 'h', 1, 'v')`,
 }
 
 // pagesOf are the pages that show such texts.
 func (c *console) pagesOf() []string {
 	pages := []string{"/", "/workflows", "/workflows/cleanup", "/workflows/cleanup/schedule", "/workflows/cleanup/properties", "/workflows/cleanup/start", "/runs", "/about",
-		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL"}
+		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL", "/billing", "/billing/1"}
 	rows, err := c.db.Pool.Query(c.t.Context(), `SELECT '/runs/' || id FROM xtk.workflow_task ORDER BY id`)
 	if err != nil {
 		c.t.Fatal(err)

@@ -122,6 +122,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/options", right: administration, handle: s.optionsPage},
 		{method: get, path: "/options/:name", right: administration, handle: s.optionPage},
 		{method: post, path: "/options/:name", right: administration, handle: s.setOption, confirmed: true},
+		{method: get, path: "/billing", right: administration, handle: s.billingPage},
+		{method: get, path: "/billing/:id", right: administration, handle: s.billingReportPage},
+		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
 	}
