@@ -1835,6 +1835,7 @@ CREATE TABLE xtk.heatmap_sample (
     end_date timestamp with time zone,
     CONSTRAINT heatmap_sample_pkey PRIMARY KEY (task_id, step_order)
 );
+CREATE INDEX heatmap_sample_span ON xtk.heatmap_sample USING gist (tstzrange(start_date, end_date, '[]'::text)) WHERE (step_order = 0);
 CREATE INDEX heatmap_sample_start_date_end_date_idx ON xtk.heatmap_sample USING btree (start_date, end_date);
 
 CREATE TABLE xtk.job (
@@ -2304,6 +2305,7 @@ CREATE TABLE xtk.workflow_task (
     CONSTRAINT workflow_task_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES xtk.workflow(id) ON DELETE CASCADE,
     CONSTRAINT workflow_task_pkey PRIMARY KEY (id)
 );
+CREATE INDEX workflow_task_completion_date_idx ON xtk.workflow_task USING btree (completion_date);
 CREATE INDEX workflow_task_event_id_idx ON xtk.workflow_task USING btree (event_id);
 CREATE UNIQUE INDEX workflow_task_running ON xtk.workflow_task USING btree (workflow_id) WHERE (status = 'running'::text);
 CREATE INDEX workflow_task_simulation ON xtk.workflow_task USING btree (start_date, id) WHERE (mode = 'simulation'::text);

@@ -4,6 +4,7 @@ import (
 	"nightshift/jobs"
 	"nightshift/jobs/delivery"
 	"nightshift/jobs/midsourcing"
+	"nightshift/jobs/standard"
 )
 
 // deliveryPackage delivers what every installation has: sending, tracking, cleaning.
@@ -56,13 +57,13 @@ func deliveryPackage() []jobs.Workflow {
 	}
 }
 
-// standard is installed whatever else is.
-func standard() []jobs.Workflow {
+// standardPackage is installed whatever else is.
+func standardPackage() []jobs.Workflow {
 	return []jobs.Workflow{
 		{Name: "collectDataHeatMapService", Label: "Collect data for HeatMap service", Package: "standard",
-			Schedule: "*/15 * * * *",
-			Reads:    tables("xtk.workflow xtk.workflow_task xtk.workflow_task_step"),
-			Writes:   tables("xtk.heatmap_sample")},
+			Schedule: "*/15 * * * *", Run: standard.CollectDataHeatMap,
+			Reads:  tables("xtk.workflow xtk.workflow_task xtk.workflow_task_step xtk.option"),
+			Writes: tables("xtk.heatmap_sample xtk.option")},
 	}
 }
 
