@@ -77,6 +77,7 @@ func (d *DB) HeatRuns(ctx context.Context, day HeatDay, filter HeatFilter, slots
 
 // HeatPlan is a started workflow of which more executions are expected, or one that is at work.
 type HeatPlan struct {
+	ID                    int64
 	Workflow, Label, Kind string
 	Schedule              []byte     // the JSON of xtk.workflow.schedule
 	Zone                  string     // of its schedule; empty: the instance's
@@ -89,7 +90,7 @@ type HeatPlan struct {
 // HeatPlans lists what the schedules will run, with the median duration and rows of the last 30 completed executions.
 func (d *DB) HeatPlans(ctx context.Context) ([]HeatPlan, error) {
 	rows, err := d.Pool.Query(ctx, `
-		SELECT w.internal_name, w.label, w.kind, w.schedule, COALESCE(w.timezone, ''), w.next_processing,
+		SELECT w.id, w.internal_name, w.label, w.kind, w.schedule, COALESCE(w.timezone, ''), w.next_processing,
 		       make_interval(secs => COALESCE(usual.seconds, 0)), COALESCE(usual.changed, 0)::bigint, at_work.start_date
 		FROM xtk.workflow w
 		LEFT JOIN LATERAL (

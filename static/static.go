@@ -30,7 +30,7 @@ type File struct {
 }
 
 // script lists what the one script is made of, in its order.
-func script() []string { return []string{"htmx.min.js", "app.js"} }
+func script() []string { return []string{"htmx.min.js", "app.js", "heat.js"} }
 
 var all = sync.OnceValue(func() map[string]File {
 	files, err := assemble()

@@ -72,6 +72,7 @@ const (
 	SectionWorkflows Section = "workflows"
 	SectionRuns      Section = "runs"
 	SectionBilling   Section = "billing"
+	SectionHeat      Section = "heat"
 	SectionOptions   Section = "options"
 	SectionAbout     Section = "about"
 	SectionOperators Section = "operators"
@@ -139,7 +140,7 @@ type railItem struct {
 func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
-		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}}},
+		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionHeat, "/heat-map", true}}},
 		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}

@@ -30,6 +30,7 @@ func shown(page Page) map[string]templ.Component {
 		"last":       DialogPage(lastOf(page)),
 		"schedule":   SchedulePage(scheduleOf(page)),
 		"properties": PropertiesPage(propertiesOf(page)),
+		"heat-map":   HeatMapPage(heatOf(page)),
 		"sign-in":    SignInPage(signInOf(page)),
 		"set-up":     SetUpPage(setUpOf(page)),
 		"billing":    BillingPage(billingOf(page)),

@@ -110,6 +110,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
 		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
 
+		{method: get, path: "/heat-map", right: administration, handle: s.showHeatMap},
+		{method: post, path: "/heat-map/load", right: administration, handle: s.loadHeatMap},
+
 		{method: get, path: "/operators", right: administration, handle: s.operatorsPage},
 		{method: get, path: "/operators/new", right: administration, handle: s.newOperatorPage},
 		{method: post, path: "/operators", right: administration, handle: s.addOperator, confirmed: true},
