@@ -61,7 +61,7 @@ func deliveryPackage() []jobs.Workflow {
 func standardPackage() []jobs.Workflow {
 	return []jobs.Workflow{
 		{Name: "collectDataHeatMapService", Label: "Collect data for HeatMap service", Package: "standard",
-			Schedule: "*/15 * * * *", Run: standard.CollectDataHeatMap,
+			Schedule: "*/15 * * * *", Run: standard.CollectDataHeatMapService,
 			Reads:  tables("xtk.workflow xtk.workflow_task xtk.workflow_task_step xtk.option"),
 			Writes: tables("xtk.heatmap_sample xtk.option")},
 	}

@@ -17,10 +17,10 @@ const (
 	overlap = time.Hour
 )
 
-// CollectDataHeatMap keeps a sample of every execution, and of each of its activities, for the heat map. It collects what
+// CollectDataHeatMapService keeps a sample of every execution, and of each of its activities, for the heat map. It collects what
 // was at work since the last collection, then drops the samples of executions that no longer exist. Simulations are left
 // out. What is collected already changes only when its end has become known.
-func CollectDataHeatMap(ctx context.Context, r *jobs.Run) error {
+func CollectDataHeatMapService(ctx context.Context, r *jobs.Run) error {
 	if err := r.Steps(ctx, "collect", "gone"); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"nightshift/jobs/standard"
 )
 
-var heat = jobs.Workflow{Name: "collectDataHeatMapService", Run: standard.CollectDataHeatMap}
+var heat = jobs.Workflow{Name: "collectDataHeatMapService", Run: standard.CollectDataHeatMapService}
 
 func do(t testing.TB, d *db.DB, statements ...string) {
 	t.Helper()
