@@ -33,7 +33,14 @@ func newTrial(t *testing.T) *trial {
 	d := filled(t)
 	started(t, d, "cleanup")
 	tr := &trial{compare: jobtest.NewComparison(t, d), copy: dbtest.Fork(t, d)}
-	d = keyed(tr.copy(t))
+	tr.undisturbed(t)
+	return tr
+}
+
+// undisturbed makes a run on a copy of its own and keeps what it leaves, and how long it took.
+func (tr *trial) undisturbed(t *testing.T) {
+	t.Helper()
+	d := keyed(tr.copy(t))
 	n := start(t, d.URL())
 	before := newestTask(t, d)
 	order(t, d, "cleanup", "run")
@@ -43,13 +50,18 @@ func newTrial(t *testing.T) *trial {
 	tr.took = time.Since(begin)
 	tr.want = tr.compare.State(t, d, itself...)
 	n.stop()
-	return tr
 }
 
-// check holds a database against the undisturbed one.
+// check holds a database against the undisturbed one. A row of the demo may have come of age since that one ran: then an
+// undisturbed run of now decides.
 func (tr *trial) check(t *testing.T, d *db.DB) {
 	t.Helper()
-	if differ := jobtest.Differ(tr.compare.State(t, d, itself...), tr.want); differ != "" {
+	got := tr.compare.State(t, d, itself...)
+	if jobtest.Differ(got, tr.want) == "" {
+		return
+	}
+	tr.undisturbed(t)
+	if differ := jobtest.Differ(got, tr.want); differ != "" {
 		t.Errorf("not what an undisturbed run leaves:\n%s", differ)
 	}
 }
