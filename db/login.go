@@ -28,6 +28,8 @@ type Attempt struct {
 	Login, Password string
 	IP              netip.Addr
 	Route           string
+
+	program bool // signs on with a token, not in a browser
 }
 
 // SignIn checks login and password. Each attempt is a row of xtk.login_attempt before the password is looked at, so
@@ -50,7 +52,7 @@ func (d *DB) SignIn(ctx context.Context, a Attempt) (Operator, error) {
 	if err != nil {
 		return Operator{}, errors.Join(err, d.endAttempt(ctx, id, o, a, "not checked"))
 	}
-	if reason := refusal(known, ok, o); reason != "" {
+	if reason := refusal(known, ok, o, a.program); reason != "" {
 		return Operator{}, errors.Join(ErrSignIn, d.endAttempt(ctx, id, o, a, reason))
 	}
 	if weak {
@@ -68,7 +70,7 @@ func (d *DB) pseudonym(login string) string {
 	return "unknown " + hex.EncodeToString(mac.Sum(nil))[:16]
 }
 
-func refusal(known, ok bool, o Operator) string {
+func refusal(known, ok bool, o Operator, program bool) string {
 	switch {
 	case !known:
 		return "unknown login"
@@ -76,7 +78,7 @@ func refusal(known, ok bool, o Operator) string {
 		return "no password set"
 	case !ok:
 		return "wrong password"
-	case o.Disabled || o.ForbidConsole:
+	case o.Disabled || o.ForbidConsole && !program:
 		return "disabled"
 	}
 	return ""

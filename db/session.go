@@ -254,7 +254,13 @@ func (d *DB) EndSessions(ctx context.Context, actor Actor, operatorID int64, exc
 	})
 }
 
+// endSessions ends sessions of an operator, all but the one named, and all that programs have of him.
 func endSessions(ctx context.Context, tx pgx.Tx, operatorID int64, except string) (int64, error) {
+	if _, err := tx.Exec(ctx, `
+		UPDATE xtk.api_token SET revoked_at = now()
+		WHERE operator_id = $1 AND revoked_at IS NULL`, operatorID); err != nil {
+		return 0, fmt.Errorf("end the tokens of operator %d: %w", operatorID, err)
+	}
 	tag, err := tx.Exec(ctx, `
 		UPDATE xtk.session_info SET revoked_at = now()
 		WHERE operator_id = $1 AND revoked_at IS NULL AND left(encode(token_hash, 'hex'), 16) <> $2`, operatorID, except)

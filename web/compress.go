@@ -22,7 +22,11 @@ func takesGzip(c echo.Context) bool {
 // markup answers with HTML, compressed where the browser takes it: a list of workflows shrinks to an eighth. No answer
 // carries a secret together with a text of the request, so its length tells nothing.
 func (s *Server) markup(c echo.Context, status int, body []byte) error {
-	const kind = "text/html; charset=utf-8"
+	return s.packed(c, status, "text/html; charset=utf-8", body)
+}
+
+// packed answers with a text of some kind, compressed where that is worth it.
+func (s *Server) packed(c echo.Context, status int, kind string, body []byte) error {
 	if len(body) < worthPacking || !takesGzip(c) || c.Request().Method == http.MethodHead {
 		return c.Blob(status, kind, body)
 	}

@@ -50,6 +50,10 @@ func (s *Server) fail(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
 	}
+	if isAPI(c.Request().URL.Path) {
+		s.failAPI(c, err)
+		return
+	}
 	var elsewhere *redirection
 	if errors.As(err, &elsewhere) {
 		t.err = nil

@@ -82,9 +82,17 @@ func (s *Server) outermost(e *echo.Echo) http.Handler {
 			s.fail(err, c)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimitOf(r))
 		e.ServeHTTP(c.Response(), r)
 	})
+}
+
+// bodyLimitOf is how large the body of a request may be; a logon is small like a form.
+func bodyLimitOf(r *http.Request) int64 {
+	if isAPI(r.URL.Path) && r.URL.Path != apiPrefix+"logon" {
+		return apiBodyLimit
+	}
+	return bodyLimit
 }
 
 // admit refuses what no route would answer: another console's name, and what another site made a browser send.
@@ -95,8 +103,11 @@ func (s *Server) admit(r *http.Request) error {
 	if !readable(r.URL.Path) || !cleanValues(r.URL.Query()) {
 		return badInput("address")
 	}
-	if r.ContentLength > bodyLimit {
+	if r.ContentLength > bodyLimitOf(r) {
 		return &problem{status: http.StatusRequestEntityTooLarge, key: "error.too_large"}
+	}
+	if isAPI(r.URL.Path) {
+		return nil
 	}
 	if err := s.origin.Check(r); err != nil {
 		s.logger.Warn("cross-site request refused", "request", traceOf(r.Context()).id, "address", s.clientIP(r).String(),
@@ -125,6 +136,9 @@ func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Du
 
 // enter is around the handler of a route: the session, the right, the limits and the deadline.
 func (s *Server) enter(r route) echo.HandlerFunc {
+	if isAPI(r.path) {
+		return s.enterAPI(r)
+	}
 	inner := func(c echo.Context) error {
 		err := s.allow(c, r)
 		if err == nil {

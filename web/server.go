@@ -130,6 +130,10 @@ func (s *Server) routes() []route {
 		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
+
+		// For other instances, which show a token: see api.go.
+		{method: post, path: "/api/v1/logon", right: anyone, handle: s.logon},
+		{method: get, path: "/api/v1/openapi.yaml", right: anyone, handle: s.describeAPI},
 	}
 }
 

@@ -26,7 +26,7 @@ func deliveryPackage() []jobs.Workflow {
 				"nms.delivery_part nms.delivery_log_stats nms.mirror_page_info nms.mirror_page_search xtk.job_log xtk.reject " +
 				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.workflow_login nms.visitor nms.address " +
 				"nms.subscription nms.provider_msg_id nms.email_error_stat nms.email_error nms.mx_domain xtk.audit " +
-				"nms.app_subscription_rcp xtk.session_info nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
+				"nms.app_subscription_rcp xtk.session_info xtk.api_token nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
 				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job xtk.setup_token xtk.audit_anchor xtk.option")},
 		{Name: "forecasting", Label: "Forecasting", Package: "delivery",
 			Schedule: "0 1 * * *",

@@ -45,8 +45,14 @@ func cleanRejects(ctx context.Context, r *jobs.Run) error {
 		Where: "NOT EXISTS (SELECT FROM xtk.job j WHERE j.id = t.job_id)"})
 }
 
-// cleanSessions removes sessions of signed-in people that have expired.
+// cleanSessions removes sessions of signed-in people, and tokens of other instances, that have expired.
 func cleanSessions(ctx context.Context, r *jobs.Run) error {
-	return purge(ctx, r, "expired sessions", jobs.Purge{Table: "xtk.session_info", Key: "token_hash", Age: "expiration",
-		Where: "t.expiration < $1", Args: []any{r.Now()}})
+	for _, kind := range []struct{ name, table string }{{"expired sessions", "xtk.session_info"}, {"expired tokens", "xtk.api_token"}} {
+		err := purge(ctx, r, kind.name, jobs.Purge{Table: kind.table, Key: "token_hash", Age: "expiration",
+			Where: "t.expiration < $1", Args: []any{r.Now()}})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -102,6 +102,8 @@ func TestCleanupEvents(t *testing.T) {
 func TestCleanupHouse(t *testing.T) {
 	t.Parallel()
 	d := quiet(t, `INSERT INTO xtk.session_info (token_hash, data, expiration) VALUES ('\x01', '', now() - interval '1 minute'), ('\x02', '', now() + interval '1 minute')`,
+		`INSERT INTO xtk.api_token (token_hash, operator_id, expiration)
+		 SELECT h, id, now() + a FROM xtk.operator, (VALUES ('\x01'::bytea, interval '-1 minute'), ('\x02', interval '1 minute')) AS t (h, a) WHERE login = 'admin'`,
 		`INSERT INTO xtk.login_attempt (login, success, created) VALUES ('old', true, now() - interval '366 days'), ('new', true, now() - interval '364 days')`,
 		`INSERT INTO nms.notification (effect_key, to_address, subject, body_text, state, sent_at) VALUES
 			('a', 'x', 'x', 'x', 'sent', now() - interval '31 days'), ('b', 'x', 'x', 'x', 'sent', now() - interval '29 days'), ('c', 'x', 'x', 'x', 'pending', NULL)`,
@@ -129,6 +131,7 @@ func TestCleanupHouse(t *testing.T) {
 			sameSteps(t, rehearsed, got)
 		}
 		want(t, d, [2]string{`SELECT string_agg(token_hash::text, ' ') FROM xtk.session_info`, `\x02`},
+			[2]string{`SELECT string_agg(token_hash::text, ' ') FROM xtk.api_token`, `\x02`},
 			[2]string{`SELECT string_agg(login, ' ') FROM xtk.login_attempt`, "new"},
 			[2]string{`SELECT string_agg(effect_key, ' ' ORDER BY id) FROM nms.notification`, "b c"},
 			[2]string{`SELECT string_agg(command, ' ') FROM xtk.workflow_job`, "stop"},
