@@ -50,7 +50,7 @@ type purge struct {
 	keyType string
 	leaves  []leaf  // the tables that hold the rows: the partitions, or the table itself
 	total   *int64  // rows that match, nil when counting took too long
-	top     *string // the largest key that matched when the purge began
+	top     *string // the last key of the table, when the rows could not be counted
 	facts   ruleFacts
 	b       *batches
 }
@@ -59,7 +59,8 @@ type purge struct {
 type leaf struct {
 	name      pgx.Identifier
 	partition bool
-	over      bool // a partition whose range has ended before the run's cut-off
+	over      bool  // a partition whose range has ended before the run's cut-off
+	rows      int64 // that match, as they were counted
 }
 
 func (w *purge) run(ctx context.Context) (int64, error) {
@@ -82,15 +83,21 @@ func (w *purge) run(ctx context.Context) (int64, error) {
 	}
 	w.b = w.batches(w.Table, total)
 	defer w.b.finish()
+	var standing []leaf
 	for _, part := range w.leaves {
+		if w.total != nil && part.rows == 0 {
+			continue
+		}
 		dropped, err := w.dropWhole(ctx, part)
 		if err == nil && !dropped {
+			standing = append(standing, part)
 			err = w.empty(ctx, part)
 		}
 		if err != nil {
 			return w.b.done, err
 		}
 	}
+	w.leaves = standing
 	return w.b.done, w.left(ctx)
 }
 
@@ -138,14 +145,14 @@ func (w *purge) describe(ctx context.Context) error {
 	return err
 }
 
-// count counts the rows that match and finds the last of their keys, within 5 s in a real run: without a total the
-// progress has no end, and the batches go to the last key of the table. A simulation is there to count, so it takes its time.
+// count counts the rows that match, within 5 s in a real run: without a total the progress has no end, and the batches
+// go to the last key that the table has now. A simulation is there to count, so it takes its time.
 func (w *purge) count(ctx context.Context) error {
 	begin := time.Now()
-	err := w.counting(ctx, w.lastKey(), w.Where, true)
+	err := w.counting(ctx)
 	if sqlState(err) == queryCanceled && ctx.Err() == nil {
 		w.Log("%s: counting took more than %s, going on without a total", w.Table, countLimit)
-		return w.counting(ctx, w.lastKey(), "", false)
+		return w.lastKey(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("count: %w", err)
@@ -158,36 +165,56 @@ func (w *purge) count(ctx context.Context) error {
 
 func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 
-// lastKey asks for the last key. Some types have an order and no maximum: they go without a bound.
-func (w *purge) lastKey() string {
-	if w.keyType == "uuid" || w.keyType == "bytea" || w.keyType == "boolean" {
-		return "NULL::text"
+// counting counts the rows of each leaf and finds their ages. It asks for no key, so that an index on what the rule looks
+// at is enough to answer.
+func (w *purge) counting(ctx context.Context) error {
+	age := "NULL"
+	if w.Age != "" {
+		age = "t." + pgx.Identifier{w.Age}.Sanitize()
 	}
-	return "max(t." + w.key() + ")::text"
-}
-
-// counting reads the last key and, when a total is wanted, the count and the ages of the rows, in one scan.
-func (w *purge) counting(ctx context.Context, last, where string, total bool) error {
-	sql := "SELECT " + last + " FROM " + w.name.Sanitize() + " t"
-	found := []any{&w.top}
-	var args []any
-	if total {
-		age := "NULL"
-		if w.Age != "" {
-			age = "t." + pgx.Identifier{w.Age}.Sanitize()
-		}
-		sql = "SELECT " + last + ", count(*), min(" + age + "::timestamptz), max(" + age + "::timestamptz)" +
-			" FROM " + w.name.Sanitize() + " t WHERE " + where
-		found = append(found, &w.total, &w.facts.Oldest, &w.facts.Newest)
-		args = w.Args
+	var sql []string
+	for i, part := range w.leaves {
+		sql = append(sql, fmt.Sprintf(`
+			SELECT %d, count(*), min(%[2]s::timestamptz), max(%[2]s::timestamptz)
+			FROM %s t
+			WHERE (%s)`, i, age, part.name.Sanitize(), w.Where))
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
-		if total && !w.Simulated() {
+		if !w.Simulated() {
 			if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '"+countLimit+"'"); err != nil {
 				return err
 			}
 		}
-		return tx.QueryRow(ctx, sql, args...).Scan(found...)
+		rows, err := tx.Query(ctx, strings.Join(sql, " UNION ALL "), w.Args...)
+		if err != nil {
+			return err
+		}
+		total, i, found := int64(0), 0, int64(0)
+		var oldest, newest *time.Time
+		_, err = pgx.ForEachRow(rows, []any{&i, &found, &oldest, &newest}, func() error {
+			w.leaves[i].rows = found
+			total += found
+			if oldest != nil && (w.facts.Oldest == nil || oldest.Before(*w.facts.Oldest)) {
+				w.facts.Oldest = oldest
+			}
+			if newest != nil && (w.facts.Newest == nil || newest.After(*w.facts.Newest)) {
+				w.facts.Newest = newest
+			}
+			return nil
+		})
+		w.total = &total
+		return err
+	})
+}
+
+// lastKey finds the last key of the table. Some types have an order and no maximum: they go without a bound.
+func (w *purge) lastKey(ctx context.Context) error {
+	w.total = nil
+	if w.keyType == "uuid" || w.keyType == "bytea" || w.keyType == "boolean" {
+		return nil
+	}
+	return w.within(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT max(t."+w.key()+")::text FROM "+w.name.Sanitize()+" t").Scan(&w.top)
 	})
 }
 
@@ -215,10 +242,10 @@ func (w *purge) left(ctx context.Context) error {
 	if w.total == nil || w.b.done >= *w.total {
 		return nil
 	}
-	counted0 := *w.total
-	err := w.counting(ctx, "NULL::text", w.Where, true)
+	total := w.total
+	err := w.counting(ctx)
 	remaining := w.total
-	w.total = &counted0
+	w.total = total
 	if sqlState(err) == queryCanceled && ctx.Err() == nil {
 		return nil
 	}

@@ -4,18 +4,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// empty deletes what matches in one table, batch by batch.
+// keyRange is a part of the keys of one leaf: after one key, up to another; nil has no bound. Dense says that nearly
+// every whole number in it was the key of one.
+type keyRange struct {
+	after, upTo *string
+	rows        int64 // that match in it, as far as is known
+	dense       bool
+}
+
+// empty deletes what matches in one table, batch by batch, until as many rows were passed as were counted.
 func (w *purge) empty(ctx context.Context, part leaf) error {
-	var last *string
-	for {
+	var s keyRange
+	for passed := int64(0); w.total == nil || passed < part.rows; {
 		begin := time.Now()
-		deleted, next, err := w.batch(ctx, part, last)
+		wanted := int64(w.Batch)
+		if w.total != nil {
+			wanted = min(wanted, part.rows-passed)
+		}
+		s = keyRange{after: s.upTo, rows: wanted, dense: s.dense}
+		deleted, err := w.batch(ctx, part, &s)
 		if w.blocked(err) {
 			w.Warn("%s: rows locked by another session, not rehearsed further", w.Table)
 			return nil
@@ -28,49 +43,84 @@ func (w *purge) empty(ctx context.Context, part leaf) error {
 				return err
 			}
 		}
-		if next == nil {
+		if s.upTo == nil {
 			return nil
 		}
-		last = next
+		passed += s.rows
 	}
+	return nil
 }
 
-// batch deletes the next rows after a key and returns how many, and the last of their keys, nil for the last batch.
-// Rows that others hold make it wait a moment, then it is tried again without them.
-func (w *purge) batch(ctx context.Context, part leaf, last *string) (deleted int64, next *string, err error) {
-	delete := func(statement func(leaf, *string, *string) (string, []any), hurry bool) func(*transaction) error {
+// batch deletes the rows of the next keyRange, completes it, and returns how many rows that were. Rows that others hold
+// make it wait a moment, then it is tried again without them.
+func (w *purge) batch(ctx context.Context, part leaf, s *keyRange) (deleted int64, err error) {
+	delete := func(statement func(leaf, keyRange) (string, []any), hurry bool) func(*transaction) error {
 		return func(t *transaction) error {
-			next = nil
-			sql, args := w.nextSQL(part, last)
-			if err := t.QueryRow(ctx, sql, args...).Scan(&next); err != nil && !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			upTo := next
-			if next == nil {
-				upTo = w.top
+			window := w.window(s)
+			if !window {
+				if err := w.bound(ctx, t, part, s); err != nil {
+					return err
+				}
 			}
 			var batch pgx.Batch
 			if hurry && !w.Simulated() {
 				batch.Queue(`SET LOCAL lock_timeout = '50ms'`)
 			}
-			sql, args = statement(part, last, upTo)
+			sql, args := statement(part, *s)
 			batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
 				deleted = tag.RowsAffected()
 				return nil
 			})
-			return t.SendBatch(ctx, &batch).Close()
+			if err := t.SendBatch(ctx, &batch).Close(); err != nil {
+				return err
+			}
+			if window {
+				s.rows, s.dense = deleted, deleted+deleted/20 >= int64(w.Batch)
+			}
+			return nil
 		}
 	}
 	changes, err := w.attempt(ctx, delete(w.rangeSQL, true))
 	if err == nil {
 		w.journal.changed(changes)
-		return deleted, next, nil
+		return deleted, nil
 	}
 	if !passing(err) {
-		return 0, nil, w.asked(ctx, err)
+		return 0, w.asked(ctx, err)
 	}
 	err = w.change(ctx, delete(w.freeSQL, false))
-	return deleted, next, err
+	return deleted, err
+}
+
+// window makes the range as many whole numbers wide as a batch has rows, where the keys before it lay dense: more rows
+// than a batch it cannot hold, and nobody need read them first to find where the batch ends.
+func (w *purge) window(s *keyRange) bool {
+	if !s.dense || s.after == nil || s.rows < int64(w.Batch) {
+		return false
+	}
+	last, err := strconv.ParseInt(*s.after, 10, 64)
+	if err != nil {
+		return false
+	}
+	end := strconv.FormatInt(last+int64(w.Batch), 10)
+	s.upTo = &end
+	return true
+}
+
+// bound finds the last key of a range of so many rows; with fewer left it has none but the table's when counting began.
+func (w *purge) bound(ctx context.Context, t *transaction, part leaf, s *keyRange) error {
+	s.upTo, s.dense = nil, false
+	sql, args := w.nextSQL(part, *s)
+	err := t.QueryRow(ctx, sql, args...).Scan(&s.upTo)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil && s.after != nil && slices.Contains([]string{"bigint", "integer", "smallint"}, w.keyType) {
+		first, _ := strconv.ParseInt(*s.after, 10, 64)
+		last, _ := strconv.ParseInt(*s.upTo, 10, 64)
+		s.dense = last-first <= s.rows+s.rows/20
+	}
+	return err
 }
 
 // keys is the condition on the keys that the batch looks at: after the last batch's, up to a bound.
@@ -91,29 +141,37 @@ func (w *purge) keys(after, upTo *string) (string, []any) {
 
 // nextSQL finds the last key of the next batch, or nothing when fewer rows are left than a batch takes. It goes on from
 // the key before: a search from the start of the table would pass over all that is deleted already, each time.
-func (w *purge) nextSQL(part leaf, last *string) (string, []any) {
-	keys, args := w.keys(last, w.top)
+func (w *purge) nextSQL(part leaf, s keyRange) (string, []any) {
+	keys, args := w.keys(s.after, w.top)
 	return fmt.Sprintf(`
 		SELECT t.%[1]s::text
 		FROM %[2]s t
 		WHERE (%[3]s)%[4]s
 		ORDER BY t.%[1]s
 		OFFSET $%[5]d
-		LIMIT 1`, w.key(), part.name.Sanitize(), w.Where, keys, len(args)+1), append(args, w.Batch-1)
+		LIMIT 1`, w.key(), part.name.Sanitize(), w.Where, keys, len(args)+1), append(args, s.rows-1)
 }
 
-// rangeSQL deletes what matches between two keys: one index scan.
-func (w *purge) rangeSQL(part leaf, last, next *string) (string, []any) {
-	keys, args := w.keys(last, next)
+// rangeSQL deletes what matches in a range: one index scan.
+func (w *purge) rangeSQL(part leaf, s keyRange) (string, []any) {
+	keys, args := w.keys(s.after, w.end(s))
 	return fmt.Sprintf(`
 		DELETE FROM %s t
 		WHERE (%s)%s`, part.name.Sanitize(), w.Where, keys), args
 }
 
+// end is where a range ends: at the last key of the table when counting began, if it has no other.
+func (w *purge) end(s keyRange) *string {
+	if s.upTo == nil {
+		return w.top
+	}
+	return s.upTo
+}
+
 // freeSQL does the same without the rows that others hold, by their place: looking them up by key would tempt the
 // planner to read the whole table for each batch.
-func (w *purge) freeSQL(part leaf, last, next *string) (string, []any) {
-	keys, args := w.keys(last, next)
+func (w *purge) freeSQL(part leaf, s keyRange) (string, []any) {
+	keys, args := w.keys(s.after, w.end(s))
 	return fmt.Sprintf(`
 		DELETE FROM %[1]s
 		WHERE ctid = ANY (ARRAY(
