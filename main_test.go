@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"jobs/midsourcing":  "jobs jobs/nms jobs/external/* db",
 	"jobs/standard":     "jobs jobs/nms jobs/external/* db",
 	"jobs/nms":          "",
-	"jobs/external/*":   "",
+	"jobs/external/*":   "jobs/external/outbound",
 	"jobs/external/*/*": "",
 	// What only tests import.
 	"db/dbtest":         "db db/demo jobs/catalogue",

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +52,9 @@ func (r *Run) Arg(name string) (string, bool) {
 // Simulated reports a rehearsal. No workflow asks, except to skip an outside read that moves a remote cursor,
 // or a statement that cannot run inside a transaction (VACUUM).
 func (r *Run) Simulated() bool { return r.task.simulated }
+
+// Waits are the pauses before something outside that failed for a passing reason is tried again.
+func (r *Run) Waits() []time.Duration { return slices.Clone(r.waits) }
 
 // Checkpoint returns an error when the run was asked to stop. A loop calls it each round.
 func (r *Run) Checkpoint(ctx context.Context) error {
