@@ -14,7 +14,7 @@ type Slot struct {
 	Workflow       string
 	Kind, Mode     string
 	Status         string // pending, processing, processed, skipped, missed, cancelled
-	Reason         string // already_running, paused, blackout, not_configured, stopped, service_down
+	Reason         string // already_running, paused, freeze, not_configured, stopped, service_down
 	Occurrences    int    // more than one: a row for many slots, from Due to To
 	Due            time.Time
 	To             *time.Time

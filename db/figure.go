@@ -36,6 +36,8 @@ func (d *DB) Figures(ctx context.Context) ([]Figure, error) {
 		FROM xtk.workflow_job
 		WHERE applied_at IS NULL
 		UNION ALL
+		SELECT 'freeze', 'Whether a freeze is in force: 1 while nothing begins by itself.', '', '', xtk.frozen(now())::int
+		UNION ALL
 		SELECT 'nodes', 'Processes that hold their lock.', '', '', count(*)
 		FROM pg_locks
 		WHERE locktype = 'advisory' AND classid = $1 AND objsubid = 2 AND granted

@@ -38,6 +38,7 @@ type Night struct {
 	Nodes    int            // processes that hold their lock
 	Tick     time.Duration  // since the last of them was heard; 0 when none is alive
 	Needs    int            // workflows that are failed, paused or late
+	Freeze   Freeze         // in force; zero: none
 }
 
 // Lateness is how long a due slot may wait before it counts as late.
@@ -65,7 +66,7 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		FROM xtk.workflow_event e
 		JOIN xtk.workflow w ON w.id = e.workflow_id
 		WHERE e.scheduled_at >= $1 AND e.mode = 'normal'
-		  AND (e.status = 'missed' OR e.status = 'pending' AND e.scheduled_at < now() - $2::interval)
+		  AND (e.status = 'missed' OR e.status = 'pending' AND e.scheduled_at < now() - $2::interval AND NOT xtk.frozen(now()))
 		ORDER BY 2 DESC
 		LIMIT 600`, since, Lateness).Query(func(rows pgx.Rows) error {
 		marks, err := pgx.CollectRows(rows, pgx.RowToStructByPos[NightMark])
@@ -104,9 +105,10 @@ func (d *DB) Night(ctx context.Context, since time.Time) (Night, error) {
 		        WHERE w.built AND w.kind = 'technical' AND (w.failed OR w.state = 'paused' OR EXISTS (
 		            SELECT FROM xtk.workflow_event e
 		            WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal'
-		              AND e.scheduled_at < now() - $1::interval)))`, Lateness).QueryRow(func(row pgx.Row) error {
+		              AND e.scheduled_at < now() - $1::interval AND NOT xtk.frozen(now()))))`, Lateness).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&night.Now, &night.Instance, &night.Kind, &night.Zone, &night.Needs)
 	})
+	batch.Queue(freezeNow).QueryRow(func(row pgx.Row) error { return scanFreeze(row, &night.Freeze) })
 	queueAlive(batch, &night)
 	queueNames(batch, &night.Names)
 	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {

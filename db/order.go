@@ -245,7 +245,11 @@ func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
 	return nil
 }
 
-func isUniqueViolation(err error, constraint string) bool {
+func isUniqueViolation(err error, constraint string) bool { return violates(err, "23505", constraint) }
+
+func isExclusion(err error, constraint string) bool { return violates(err, "23P01", constraint) }
+
+func violates(err error, code, constraint string) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "23505" && pg.ConstraintName == constraint
+	return errors.As(err, &pg) && pg.Code == code && pg.ConstraintName == constraint
 }

@@ -36,7 +36,7 @@ type WorkflowRow struct {
 	Usual                     time.Duration
 	Order, OrderBy            string // the oldest order not applied yet
 	OrderAt                   *time.Time
-	Waiting                   *time.Time // since when something is due and has not begun
+	Waiting                   *time.Time // since when something is due and has not begun; in a freeze it waits by intent
 	Spark                     []SparkRun // the last 60 runs and slots not run, oldest first
 	Supervisors               int64      // the group that is told of a failure; 0: none
 	Reads, Writes             []string
@@ -131,7 +131,7 @@ func (d *DB) workflows(ctx context.Context, id int64, name string) ([]WorkflowRo
 		LEFT JOIN LATERAL (
 			SELECT min(e.scheduled_at) AS since
 			FROM xtk.workflow_event e
-			WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal') due ON true
+			WHERE e.workflow_id = w.id AND e.status = 'pending' AND e.mode = 'normal' AND NOT xtk.frozen(now())) due ON true
 		WHERE (@id = 0 OR w.id = @id) AND (@name = '' OR w.internal_name = @name)
 		  AND (@id <> 0 OR @name <> '' OR w.kind = 'technical')
 		ORDER BY w.package, w.label, w.id`, pgx.StrictNamedArgs{"id": id, "name": name})

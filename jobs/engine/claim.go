@@ -34,7 +34,8 @@ func (e *Engine) skip(ctx context.Context) error {
 				       CASE WHEN w.state IN ('finished', 'being_edited', 'stop_pending') AND p.kind <> 'manual' THEN 'stopped'
 				            WHEN w.state = 'stop_pending' THEN 'stopped'
 				            WHEN w.state IN ('paused', 'pause_pending') AND p.kind <> 'signal' AND p.scheduled_at >= w.paused_at THEN 'paused'
-				            WHEN t.id IS NOT NULL AND p.kind <> 'signal' THEN 'already_running' END AS reason,
+				            WHEN t.id IS NOT NULL AND p.kind <> 'signal' THEN 'already_running'
+				            WHEN p.kind = 'scheduled' AND xtk.frozen(p.scheduled_at) THEN 'freeze' END AS reason,
 				       t.id AS task_id, t.start_date
 				FROM xtk.workflow_event p
 				JOIN xtk.workflow w ON w.id = p.workflow_id
@@ -62,7 +63,7 @@ func (e *Engine) skip(ctx context.Context) error {
 			case "already_running":
 				line = fmt.Sprintf("Not run, due %s: run %d is still in progress, parallel execution is not allowed",
 					s.At.UTC().Format("2006-01-02 15:04:05 MST"), s.Task)
-			case "stopped":
+			case "stopped", db.ReasonFreeze:
 				continue
 			}
 			if err := db.LogWorkflow(ctx, tx, s.Workflow, 0, "warning", line); err != nil {
@@ -74,12 +75,14 @@ func (e *Engine) skip(ctx context.Context) error {
 }
 
 // candidates lists what could run here now: highest severity first, then priority, then what has waited longest. While an
-// exclusive run is in progress there is nothing, and what must run exclusively waits until nothing else runs.
+// exclusive run is in progress there is nothing, and what must run exclusively waits until nothing else runs. During a
+// freeze there is only what a person ordered, and rehearsals.
 const candidates = `
 	SELECT e.id, w.id, w.internal_name, e.mode
 	FROM xtk.workflow_event e
 	JOIN xtk.workflow w ON w.id = e.workflow_id
 	WHERE e.status = 'pending' AND e.not_before <= now()
+	  AND (e.operator_login <> '` + self + `' OR e.mode = 'simulation' OR NOT xtk.frozen(now()))
 	  AND w.built AND w.internal_name = ANY($1)
 	  AND (w.affinity = '' AND $2 OR w.affinity = ANY($3))
 	  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
@@ -91,6 +94,7 @@ const candidates = `
 	  AND (w.exclusive OR NOT EXISTS (
 	           SELECT FROM xtk.workflow_event o JOIN xtk.workflow x ON x.id = o.workflow_id
 	           WHERE o.status = 'pending' AND o.not_before <= now() AND x.exclusive AND x.state = 'started' AND x.built
+	             AND (o.operator_login <> '` + self + `' OR NOT xtk.frozen(now()))
 	             AND (x.affinity = '' AND $2 OR x.affinity = ANY($3))))
 	ORDER BY array_position(ARRAY['critical', 'production', 'normal'], w.severity), w.priority DESC,
 	         e.kind <> 'resume', e.scheduled_at, e.id
@@ -225,6 +229,7 @@ func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node, pid ui
 			FROM xtk.workflow_event e
 			JOIN xtk.workflow w ON w.id = e.workflow_id
 			WHERE e.id = @event AND e.status = 'pending'
+			  AND (e.operator_login <> '`+self+`' OR e.mode = 'simulation' OR NOT xtk.frozen(now()))
 			  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
 			       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
 			FOR UPDATE OF e

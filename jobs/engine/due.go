@@ -27,6 +27,8 @@ type scheduled struct {
 	Raw                     []byte
 	ZoneName                string
 	Next                    *time.Time
+	PauseUntil              *time.Time // of a pause that ends by itself
+	FreezeUntil             *time.Time // of the freeze that is in force, when it ends by itself
 	ValidFrom, ValidTo      *time.Time
 	MaxExecutions, Executed int
 	Now                     time.Time // the database's
@@ -38,7 +40,9 @@ type scheduled struct {
 const watched = `
 	SELECT w.id, w.internal_name, w.state, w.built, w.schedule,
 	       COALESCE(w.timezone, (SELECT o.string_value FROM xtk.option o WHERE o.name = 'WdbcTimeZone'), 'UTC'),
-	       w.next_processing, w.valid_from, w.valid_to, COALESCE(w.max_executions, 0), w.execution_count, now()
+	       w.next_processing, w.pause_until,
+	       (SELECT f.until FROM xtk.freeze f WHERE tstzrange(f.since, LEAST(f.until, f.lifted_at)) @> now()),
+	       w.valid_from, w.valid_to, COALESCE(w.max_executions, 0), w.execution_count, now()
 	FROM xtk.workflow w
 	WHERE w.state IN ('started', 'pause_pending', 'paused')`
 
@@ -46,8 +50,8 @@ const watched = `
 func collect(rows pgx.Rows) ([]scheduled, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (scheduled, error) {
 		var w scheduled
-		err := row.Scan(&w.ID, &w.Name, &w.State, &w.Built, &w.Raw, &w.ZoneName, &w.Next, &w.ValidFrom, &w.ValidTo,
-			&w.MaxExecutions, &w.Executed, &w.Now)
+		err := row.Scan(&w.ID, &w.Name, &w.State, &w.Built, &w.Raw, &w.ZoneName, &w.Next, &w.PauseUntil, &w.FreezeUntil,
+			&w.ValidFrom, &w.ValidTo, &w.MaxExecutions, &w.Executed, &w.Now)
 		if err != nil {
 			return w, err
 		}
@@ -76,7 +80,8 @@ func (w scheduled) after(at time.Time) *time.Time {
 	return &next
 }
 
-// plan gives each watched workflow that has no next slot one, sets the alarms, and waits out what is nearly due.
+// plan gives each watched workflow that has no next slot one, sets the alarms, and waits out what nearly comes: a slot,
+// the end of a pause or of a freeze.
 func (e *Engine) plan(ctx context.Context) error {
 	rows, err := e.config.DB.Pool.Query(ctx, watched)
 	if err != nil {
@@ -96,8 +101,10 @@ func (e *Engine) plan(ctx context.Context) error {
 				all[i].Next = next
 			}
 		}
-		if next := all[i].Next; next != nil && next.After(w.Now) {
-			soonest = min(soonest, next.Sub(w.Now))
+		for _, comes := range []*time.Time{all[i].Next, w.PauseUntil, w.FreezeUntil} {
+			if comes != nil && comes.After(w.Now) {
+				soonest = min(soonest, comes.Sub(w.Now))
+			}
 		}
 	}
 	if soonest < nearly {
@@ -170,22 +177,20 @@ type answer struct{ kind, status, reason string }
 // settle answers the slots that have come and moves the workflow on to its next one.
 func (w scheduled) settle(ctx context.Context, tx pgx.Tx) error {
 	slots := w.slots()
-	last := slots[len(slots)-1]
+	next := w.after(slots[len(slots)-1])
 	var err error
 	switch {
 	case w.State != db.Started:
+		slots, next = w.duringPause(slots, next)
 		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "paused"})
 	case !w.Built:
 		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "not_configured"})
-	case len(slots) == 1 && w.Now.Sub(last) <= db.Lateness:
-		err = w.insert(ctx, tx, slots, answer{"scheduled", "pending", ""})
 	default:
-		err = w.catchUp(ctx, tx, slots)
+		err = w.answer(ctx, tx, slots)
 	}
 	if err != nil {
 		return err
 	}
-	next := w.after(last)
 	if _, err := tx.Exec(ctx, `
 		UPDATE xtk.workflow
 		SET next_processing = $3
@@ -198,6 +203,48 @@ func (w scheduled) settle(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	return db.Notify(ctx, tx, db.ChannelWork, w.ID)
+}
+
+// duringPause are the slots before the end of the pause, and the first one that is not. What comes from the end on is
+// left to the workflow that is started again, however late its pause is ended.
+func (w scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time, *time.Time) {
+	for i, slot := range slots {
+		if w.PauseUntil != nil && !slot.Before(*w.PauseUntil) {
+			return slots[:i], &slots[i]
+		}
+	}
+	return slots, next
+}
+
+// answer lets the slots of a workflow that works become runs, except for those of a freeze.
+func (w scheduled) answer(ctx context.Context, tx pgx.Tx, all []time.Time) error {
+	rows, err := tx.Query(ctx, `
+		SELECT slot, xtk.frozen(slot)
+		FROM unnest($1::timestamptz[]) slot
+		ORDER BY slot`, all)
+	if err != nil {
+		return fmt.Errorf("freezes: %w", err)
+	}
+	var slots, frozen []time.Time
+	var slot time.Time
+	var isFrozen bool
+	if _, err := pgx.ForEachRow(rows, []any{&slot, &isFrozen}, func() error {
+		if isFrozen {
+			frozen = append(frozen, slot)
+		} else {
+			slots = append(slots, slot)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("freezes: %w", err)
+	}
+	if err := w.insert(ctx, tx, frozen, answer{"scheduled", "skipped", db.ReasonFreeze}); err != nil || len(slots) == 0 {
+		return err
+	}
+	if len(slots) == 1 && w.Now.Sub(slots[0]) <= db.Lateness {
+		return w.insert(ctx, tx, slots, answer{"scheduled", "pending", ""})
+	}
+	return w.catchUp(ctx, tx, slots)
 }
 
 // catchUp answers slots that came while no process was up: the last one runs now, once, unless the schedule's time range

@@ -149,9 +149,10 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 		needed bool
 		do     func(context.Context) error
 	}{
-		{everything, e.takeOver}, {everything, e.selfOrders}, {everything, e.stopAsked}, {everything, e.keep},
+		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep},
 		{work.orders, e.applyOrders},
 		{work.slots || everything, e.plan}, {work.slots || everything, e.due},
+		{work.pauses || everything, e.selfOrders},
 		{work.events || work.orders || work.slots || everything, e.claim},
 		{work.events || work.orders || work.slots || everything, e.skip},
 	} {
@@ -166,7 +167,7 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 }
 
 // work is what a look at the database found to do.
-type work struct{ orders, slots, events bool }
+type work struct{ orders, slots, events, pauses bool }
 
 // look asks in one question what a round has to do, so that a bell costs little and an order reaches its run quickly.
 func (e *Engine) look(ctx context.Context) (w work, err error) {
@@ -175,7 +176,10 @@ func (e *Engine) look(ctx context.Context) (w work, err error) {
 		       EXISTS (SELECT FROM xtk.workflow
 		               WHERE state IN ('started', 'pause_pending', 'paused')
 		                 AND (next_processing IS NULL OR next_processing <= now())),
-		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending')`).Scan(&w.orders, &w.slots, &w.events)
+		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending'),
+		       EXISTS (SELECT FROM xtk.workflow
+		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now())`).Scan(
+		&w.orders, &w.slots, &w.events, &w.pauses)
 	if err != nil {
 		return w, fmt.Errorf("look for work: %w", err)
 	}

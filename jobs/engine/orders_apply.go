@@ -163,8 +163,8 @@ func (e *Engine) selfOrders(ctx context.Context) error {
 	rows, err := e.config.DB.Pool.Query(ctx, `
 		SELECT w.id, w.failed
 		FROM xtk.workflow w
-		WHERE w.state = 'paused'
-		  AND (NOT w.failed AND w.pause_until <= now()
+		WHERE w.state IN ('paused', 'pause_pending')
+		  AND (NOT w.failed AND w.pause_until <= now() AND (w.next_processing IS NULL OR w.next_processing >= w.pause_until)
 		       OR w.failed AND w.watchdog AND w.state_since < now() - make_interval(secs => COALESCE(
 		            (SELECT COALESCE(o.long_value::text, o.string_value)::float8 FROM xtk.option o
 		             WHERE o.name = 'XtkWorkflow_WatchdogRestartTimerTimeout'), 30)))`)
@@ -183,29 +183,48 @@ func (e *Engine) selfOrders(ctx context.Context) error {
 		if err := e.inTx(ctx, func(tx pgx.Tx) error { return selfOrder(ctx, tx, w.ID, w.Failed) }); err != nil {
 			return fmt.Errorf("end the pause of workflow %d: %w", w.ID, err)
 		}
+		e.ring() // what has come due since the end of the pause is settled next
 	}
 	return nil
 }
 
+// self signs what the engine orders without a person.
+const self = "nightshift"
+
 // selfOrder starts one workflow in the system's name: a planned pause goes on, a failure begins anew.
 func selfOrder(ctx context.Context, tx pgx.Tx, workflow int64, failed bool) error {
-	o := order{Workflow: workflow, Login: "nightshift", Command: db.Start, Args: db.OrderArgs{From: db.Paused, FromFailed: failed}}
+	o := order{Workflow: workflow, Login: self, Command: db.Start, Args: db.OrderArgs{From: db.Paused, FromFailed: failed}}
+	var dueNow bool
 	err := tx.QueryRow(ctx, `
-		SELECT (SELECT COALESCE(sum(e.occurrences), 0) FROM xtk.workflow_event e
+		SELECT w.state, COALESCE(w.next_processing <= now() AND NOT xtk.frozen(now()), false),
+		       (SELECT COALESCE(sum(e.occurrences), 0) FROM xtk.workflow_event e
 		        WHERE e.workflow_id = w.id AND e.status = 'skipped' AND e.reason = 'paused'
 		          AND COALESCE(e.scheduled_to, e.scheduled_at) >= w.paused_at)
 		FROM xtk.workflow w
-		WHERE w.id = $1 AND w.state = 'paused' AND w.failed = $2
-		FOR UPDATE OF w`, workflow, failed).Scan(&o.PausedSlots)
+		WHERE w.id = $1 AND w.state IN ('paused', 'pause_pending') AND w.failed = $2 AND (w.failed OR w.pause_until <= now())
+		FOR UPDATE OF w`, workflow, failed).Scan(&o.Situation.State, &dueNow, &o.PausedSlots)
 	if err != nil {
 		return ignoreNone(err)
 	}
 	if !failed {
-		return o.start(ctx, tx)
+		return o.endPause(ctx, tx, dueNow)
 	}
 	o.Command = db.Restart
 	if err := o.begin(ctx, tx, true); err != nil {
 		return err
 	}
 	return o.makeDue(ctx, tx, "manual", "normal", map[string]any{})
+}
+
+// endPause starts a workflow whose pause was to end now. One run makes up for the slots of the pause: that of a slot that
+// is due at its end, where there is one. A pause that its run has outlasted never took effect.
+func (o order) endPause(ctx context.Context, tx pgx.Tx, dueNow bool) error {
+	switch {
+	case o.Situation.State == db.PausePending:
+		return o.resume(ctx, tx, "", nil, "Started by "+self+": the pause ended before the run in progress")
+	case dueNow && o.PausedSlots > 0:
+		return o.resume(ctx, tx, "", nil, fmt.Sprintf(
+			"Started by %s: %d occurrence(s) missed during the pause, the run that is due now makes up for them", self, o.PausedSlots))
+	}
+	return o.start(ctx, tx)
 }
