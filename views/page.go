@@ -26,6 +26,7 @@ type Page struct {
 	TickAge  time.Duration
 	Needs    int // workflows that need someone; shown in red in the rail when above 0
 	Tape     Tape
+	Frozen   Frozen // the freeze in force
 
 	Flash     []Flash
 	Live      bool          // the page follows what happens through one event stream

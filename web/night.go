@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,13 @@ func (n *night) now(ctx context.Context) (sky, error) {
 		err = n.renew(ctx)
 	}
 	return n.sky(), err
+}
+
+// forget lets the next page read the facts anew, after a change that it has to show.
+func (n *night) forget() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.read = time.Time{}
 }
 
 // known are the facts as they were read last.
@@ -89,13 +97,14 @@ func tapeMarks(facts db.Night, zone *time.Location) []views.TapeMark {
 		marks = append(marks, mark)
 	}
 	for _, plan := range facts.Plans {
-		marks = append(marks, expected(plan, facts.Now, zone)...)
+		marks = append(marks, expected(plan, facts, zone)...)
 	}
 	return marks
 }
 
 // expected lists the next slots of a workflow within the tape's future; one that runs more often than hourly gives none.
-func expected(plan db.NightPlan, now time.Time, zone *time.Location) []views.TapeMark {
+// What a freeze will skip is not expected.
+func expected(plan db.NightPlan, facts db.Night, zone *time.Location) []views.TapeMark {
 	schedule, err := jobs.ParseSchedule(plan.Schedule)
 	if err != nil {
 		return nil
@@ -106,7 +115,7 @@ func expected(plan db.NightPlan, now time.Time, zone *time.Location) []views.Tap
 		}
 	}
 	var marks []views.TapeMark
-	for at := plan.Next; !at.IsZero() && at.Before(now.Add(nightSpan)) && len(marks) < tapeFuture; at = schedule.Next(at, zone) {
+	for at := plan.Next; !at.IsZero() && at.Before(facts.Now.Add(nightSpan)) && len(marks) < tapeFuture; at = schedule.Next(at, zone) {
 		marks = append(marks, views.TapeMark{Workflow: plan.Workflow, At: at, Lasts: plan.Usual, State: views.Due})
 	}
 	if len(marks) == 0 {
@@ -122,7 +131,7 @@ func expected(plan db.NightPlan, now time.Time, zone *time.Location) []views.Tap
 	for i := range marks {
 		marks[i].Every = every
 	}
-	return marks
+	return slices.DeleteFunc(marks, func(mark views.TapeMark) bool { return facts.Freeze.Holds(mark.At) })
 }
 
 // markState gives a run's or slot's state its look.

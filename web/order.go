@@ -171,7 +171,10 @@ func (s *Server) orderArgs(c echo.Context, dialog *views.Dialog, w db.WorkflowRo
 		if len([]rune(args.Reason)) > 200 {
 			dialog.Errors["reason"] = dialog.T("order.reason_long", 200)
 		}
-		args.Until = pauseEnd(dialog)
+		var ok bool
+		if args.Until, ok = untilOf(dialog.Page, dialog.Until, dialog.UntilAt); !ok {
+			dialog.Errors["until"] = dialog.T("order.until_wrong")
+		}
 	case views.OrderUnconditionalStop:
 		if c.FormValue("name") != w.Name {
 			dialog.Errors["name"] = dialog.T("order.type_name", w.Name)
@@ -183,25 +186,22 @@ func (s *Server) orderArgs(c echo.Context, dialog *views.Dialog, w db.WorkflowRo
 	return args
 }
 
-// pauseEnd works out when a pause ends by itself, in the page's zone; zero: never.
-func pauseEnd(dialog *views.Dialog) time.Time {
-	local := dialog.Now.In(dialog.Zone)
-	switch dialog.Until {
+// untilOf works out when a pause or a freeze ends by itself, in the page's zone; zero: never. ok is false for what is no
+// choice, or no moment of the coming year.
+func untilOf(page views.Page, choice, at string) (end time.Time, ok bool) {
+	local := page.Now.In(page.Zone)
+	switch choice {
 	case untilResumed:
-		return time.Time{}
+		return time.Time{}, true
 	case untilHour:
-		return dialog.Now.Add(time.Hour)
+		return page.Now.Add(time.Hour), true
 	case untilTomorrow:
-		return time.Date(local.Year(), local.Month(), local.Day()+1, 8, 0, 0, 0, dialog.Zone)
+		return time.Date(local.Year(), local.Month(), local.Day()+1, 8, 0, 0, 0, page.Zone), true
 	case untilAt:
-		at, err := time.ParseInLocation(inputMoment, dialog.UntilAt, dialog.Zone)
-		if err != nil || !at.After(dialog.Now) || at.After(dialog.Now.Add(longestPause)) {
-			dialog.Errors["until"] = dialog.T("order.until_wrong")
-		}
-		return at
+		end, err := time.ParseInLocation(inputMoment, at, page.Zone)
+		return end, err == nil && end.After(page.Now) && !end.After(page.Now.Add(longestPause))
 	}
-	dialog.Errors["until"] = dialog.T("order.until_wrong")
-	return time.Time{}
+	return time.Time{}, false
 }
 
 // runParams reads the parameters of a run, name=value a line; a leading minus, as on a command line, is left out.

@@ -105,7 +105,9 @@ func (s *Server) lookAhead(shown *views.Overview, w db.WorkflowRow) {
 	ahead := views.Ahead{Workflow: w.Name, Lasts: w.Usual, Bold: w.Severity != "normal"}
 	zone := s.zoneOf(w)
 	for at := *w.Next; !at.IsZero() && at.Before(end) && len(ahead.At) <= aheadMany; at = schedule.Next(at, zone) {
-		ahead.At = append(ahead.At, at)
+		if !s.night.known().Freeze.Holds(at) {
+			ahead.At = append(ahead.At, at)
+		}
 	}
 	switch {
 	case len(ahead.At) > aheadMany:

@@ -27,6 +27,7 @@ func (s *Server) page(c echo.Context, section views.Section, title string) views
 	}
 	if err == nil {
 		page.Instance, page.Nodes, page.TickAge, page.Needs, page.Tape.Marks = now.Instance, now.Nodes, now.Tick, now.Needs, now.Marks
+		page.Frozen = frozenOf(now.Freeze, page.Now)
 	}
 	page.Flash = s.takeFlash(c.Request().Context(), page)
 	return page

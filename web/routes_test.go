@@ -110,7 +110,8 @@ func (c *console) guarded() (sum string) {
 		SELECT md5(concat((SELECT string_agg(w::text, '' ORDER BY id) FROM xtk.workflow w), (SELECT count(*) FROM xtk.workflow_job),
 		                  (SELECT string_agg(p::text, '' ORDER BY name) FROM xtk.option p),
 		                  (SELECT string_agg(r::text, '' ORDER BY id) FROM xtk.right_grant r),
-		                  (SELECT string_agg(m::text, '' ORDER BY m) FROM xtk.operator_group_member m), (SELECT count(*) FROM xtk.operator)))`).Scan(&sum)
+		                  (SELECT string_agg(m::text, '' ORDER BY m) FROM xtk.operator_group_member m), (SELECT count(*) FROM xtk.operator),
+		                  (SELECT string_agg(f::text, '' ORDER BY id) FROM xtk.freeze f)))`).Scan(&sum)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -110,6 +110,11 @@ func (s *Server) routes() []route {
 		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
 		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
 
+		{method: get, path: "/freeze", right: administration, handle: s.askFreeze},
+		{method: post, path: "/freeze", right: administration, handle: s.setFreeze, confirmed: true},
+		{method: get, path: "/freeze/lift", right: administration, handle: s.askLift},
+		{method: post, path: "/freeze/lift", right: administration, handle: s.liftFreeze, confirmed: true},
+
 		{method: get, path: "/heat-map", right: administration, handle: s.showHeatMap},
 		{method: post, path: "/heat-map/load", right: administration, handle: s.loadHeatMap},
 

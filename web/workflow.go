@@ -90,7 +90,7 @@ func (s *Server) workflowFacts(page views.Page, w db.WorkflowRow) views.Workflow
 		shown.Run = w.Last.ID
 	}
 	if w.State == db.Started {
-		shown.Next = moment(w.Next)
+		shown.Next = s.nextRun(w)
 	}
 	return shown
 }

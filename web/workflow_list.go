@@ -103,7 +103,7 @@ func (s *Server) workflowRow(page views.Page, w db.WorkflowRow, actor db.Actor) 
 		row.Schedule, row.Cron = scheduleWords(page.Lang, schedule), schedule.Cron
 	}
 	if w.State == db.Started || w.State == db.StartPending {
-		row.Next = moment(w.Next)
+		row.Next = s.nextRun(w)
 	}
 	row.Spark = sparkBars(w.Spark)
 	row.Last = lastRun(w.Last)
