@@ -37,7 +37,7 @@ var arrows = map[string]string{
 	"jobs/standard":     "jobs jobs/nms jobs/external/* db",
 	"jobs/nms":          "",
 	"jobs/redirlog":     "",
-	"jobs/external/*":   "jobs/external/outbound",
+	"jobs/external/*":   "jobs/external/outbound jobs/external/instance",
 	"jobs/external/*/*": "",
 	// What only tests import.
 	"db/dbtest":         "db db/demo jobs/catalogue",

@@ -97,7 +97,7 @@ func TestCleanupDeliveries(t *testing.T) {
 func TestCleanupRemote(t *testing.T) {
 	t.Parallel()
 	d := quiet(t)
-	fake := &midsourcing.Fake{Login: "mid", Password: "secret"}
+	fake := midsourcing.NewFake("mid", "secret")
 	server := httptest.NewServer(fake)
 	defer server.Close()
 	down := httptest.NewServer(fake)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/jobs"
+	"nightshift/jobs/external/instance"
 	"nightshift/jobs/external/midsourcing"
 )
 
@@ -43,7 +44,7 @@ func cleanRemote(ctx context.Context, r *jobs.Run, deliveries []obsolete) (waiti
 
 // askServer calls one server. What is asked for can be asked again, so each run asks under a key of its own.
 func askServer(ctx context.Context, r *jobs.Run, name string, ids midsourcing.Deliveries) (asked bool, err error) {
-	account, active, err := midAccount(ctx, r, name)
+	account, active, err := instanceAccount(ctx, r, name)
 	if err != nil {
 		return false, err
 	}
@@ -55,7 +56,7 @@ func askServer(ctx context.Context, r *jobs.Run, name string, ids midsourcing.De
 	effect := fmt.Sprintf("ask %s to remove deliveries %s", name, listed(ids.RemoteIDs))
 	err = r.Once(ctx, fmt.Sprintf("cleanup deliveries %s %d", name, r.Now().UnixMicro()), effect, func(ctx context.Context) error {
 		var client *midsourcing.Client
-		if client, failure = midsourcing.New(account); failure == nil {
+		if client, failure = midsourcing.New(account, r.Waits()); failure == nil {
 			failure = client.CleanupDeliveries(ctx, ids)
 		}
 		return failure
@@ -67,8 +68,8 @@ func askServer(ctx context.Context, r *jobs.Run, name string, ids midsourcing.De
 	return err == nil, err
 }
 
-// midAccount reads an external account of type mid-sourcing with its secret.
-func midAccount(ctx context.Context, r *jobs.Run, name string) (account midsourcing.Account, active bool, err error) {
+// instanceAccount reads the external account of another instance with its secret.
+func instanceAccount(ctx context.Context, r *jobs.Run, name string) (account instance.Account, active bool, err error) {
 	var sealed []byte
 	err = r.Query(ctx, func(rows pgx.Rows) error {
 		return rows.Scan(&account.URL, &account.Login, &sealed, &active)
