@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,14 +67,15 @@ func (d *DB) Log(ctx context.Context, f LogFilter) ([]LogLine, bool, error) {
 	} else if from == 0 {
 		from = 1<<63 - 1
 	}
-	args["from"], args["limit"] = from, f.Limit+1
+	args["from"] = from
+	// The limit is written out, as in Runs: a parameter would have the page planned anew at every request.
 	rows, err := d.Pool.Query(ctx, `
 		SELECT l.id, COALESCE(l.task_id, 0), l.log_date, l.level, COALESCE(l.step_order, 0), COALESCE(l.step_key, ''), l.message
 		FROM xtk.workflow_log l
 		WHERE `+where+`
 		  AND l.id `+beyond+` @from
 		ORDER BY l.id `+order+`
-		LIMIT @limit`, args)
+		LIMIT `+strconv.Itoa(f.Limit+1), args)
 	if err != nil {
 		return nil, false, fmt.Errorf("log: %w", err)
 	}
@@ -98,13 +100,13 @@ type LogCount struct{ All, Warnings, Errors int }
 func (d *DB) CountLog(ctx context.Context, f LogFilter) (LogCount, error) {
 	f.Levels = nil
 	where, args := f.where()
-	args["cap"] = CountCap + 1
+	limit := strconv.Itoa(CountCap + 1)
 	var c LogCount
 	// Trouble is counted on its own, so that a warning beyond the cap is not lost.
 	err := d.Pool.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` LIMIT @cap) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'warning' LIMIT @cap) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'error' LIMIT @cap) a)`,
+		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` LIMIT `+limit+`) a),
+		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'warning' LIMIT `+limit+`) a),
+		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'error' LIMIT `+limit+`) a)`,
 		args).Scan(&c.All, &c.Warnings, &c.Errors)
 	if err != nil {
 		return c, fmt.Errorf("count the log: %w", err)

@@ -30,8 +30,9 @@ func (s *Server) packed(c echo.Context, status int, kind string, body []byte) er
 	if len(body) < worthPacking || !takesGzip(c) || c.Request().Method == http.MethodHead {
 		return c.Blob(status, kind, body)
 	}
-	var packed bytes.Buffer
-	w, err := s.packer(&packed)
+	packed := s.buffer()
+	defer s.buffers.Put(packed)
+	w, err := s.packer(packed)
 	if err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
@@ -53,4 +54,13 @@ func (s *Server) packer(to *bytes.Buffer) (*gzip.Writer, error) {
 		return used, nil
 	}
 	return gzip.NewWriterLevel(to, gzip.BestSpeed)
+}
+
+// buffer takes an empty buffer that has served before: one that grows anew copies a page three times.
+func (s *Server) buffer() *bytes.Buffer {
+	if used, ok := s.buffers.Get().(*bytes.Buffer); ok {
+		used.Reset()
+		return used
+	}
+	return &bytes.Buffer{}
 }

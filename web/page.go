@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -84,8 +83,9 @@ func themeOf(name string) views.Theme {
 
 // render answers with a page or a part of one.
 func (s *Server) render(c echo.Context, status int, component templ.Component) error {
-	var body bytes.Buffer
-	if err := component.Render(c.Request().Context(), &body); err != nil {
+	body := s.buffer()
+	defer s.buffers.Put(body)
+	if err := component.Render(c.Request().Context(), body); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
 	return s.markup(c, status, body.Bytes())

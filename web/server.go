@@ -40,6 +40,7 @@ type Server struct {
 	origin   *http.CrossOriginProtection
 	limits   *limiter
 	packers  sync.Pool // of *gzip.Writer
+	buffers  sync.Pool // of *bytes.Buffer
 	metrics  *prometheus.Registry
 	measures measures
 	handler  http.Handler
