@@ -78,6 +78,8 @@ func KnownOptions() []OptionFact {
 		{Name: "NmsServer_CustomerId", Group: "instance", Kind: OptionText},
 		{Name: "NmsBilling_MainActionThreshold", Group: "instance", Kind: OptionNumber, Default: "100", Min: 1, Max: 1_000_000_000, Unit: "option.unit.recipients"},
 		{Name: "NmsBilling_VolumeUnit", Group: "instance", Kind: OptionNumber, Default: "102400", Min: 1, Max: 1_000_000_000, Unit: "option.unit.bytes"},
+		{Name: "NmsForecast_MsgWeightFormula", Group: "instance", Kind: OptionText},
+		{Name: "NmsForecast_FirstDayOfWeek", Group: "instance", Kind: OptionChoice, Default: "1", Choices: []string{"1", "6", "7"}},
 		{Name: "XtkSession_IdleTimeoutSec", Group: "session", Kind: OptionNumber, Default: "1800", Min: 60, Max: 86400, Unit: "option.unit.seconds"},
 	}
 }

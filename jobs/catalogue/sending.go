@@ -29,8 +29,9 @@ func deliveryPackage() []jobs.Workflow {
 				"nms.app_subscription_rcp xtk.session_info xtk.api_token nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
 				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job xtk.setup_token xtk.audit_anchor xtk.option")},
 		{Name: "forecasting", Label: "Forecasting", Package: "delivery",
-			Schedule: "0 1 * * *",
-			Reads:    tables("nms.delivery nms.recipient nms.broad_log"),
+			Schedule: "0 1 * * *", Run: delivery.Forecasting,
+			Reads: tables("nms.delivery nms.delivery_mapping nms.recipient nms.group nms.rcp_grp_rel nms.broad_log nms.typology_rule " +
+				"nms.typology_rule_rel nms.volume_consumed xtk.option"),
 			Writes: tables("nms.forecast_log nms.forecast_pressure nms.volume_line nms.dlv_exclusion nms.broad_log nms.exclude_log " +
 				"nms.delivery")},
 		{Name: "offerMgt", Label: "Offer notification", Package: "delivery",

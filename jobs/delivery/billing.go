@@ -62,7 +62,8 @@ func Billing(ctx context.Context, r *jobs.Run) error {
 
 // plan chooses the period. It is worked out anew by a run that resumes another, whose steps may be kept.
 func (b *bill) plan(ctx context.Context) error {
-	if err := b.readZone(ctx); err != nil {
+	var err error
+	if b.zone, err = instanceZone(ctx, b.Run); err != nil {
 		return err
 	}
 	b.kind, b.to = "manual", b.Now().In(b.zone)
@@ -104,24 +105,6 @@ func (b *bill) look(ctx context.Context) error {
 		b.logs, err = messageLogs(ctx, b.Run)
 	}
 	return err
-}
-
-func (b *bill) readZone(ctx context.Context) error {
-	name, ok, err := b.Option(ctx, "WdbcTimeZone")
-	if err != nil {
-		return err
-	}
-	b.zone = time.UTC
-	if !ok || name == "" {
-		return nil
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		b.Warn("WdbcTimeZone is %q, not a time zone: UTC is taken", name)
-		return nil
-	}
-	b.zone = zone
-	return nil
 }
 
 func midnight(at time.Time) time.Time {

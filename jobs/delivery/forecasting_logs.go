@@ -1,0 +1,123 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// readWeight takes the formula that gives a provisional message its weight, where the delivery has none of its own.
+func (f *forecast) readWeight(ctx context.Context) error {
+	const option = "NmsForecast_MsgWeightFormula"
+	text, _, err := f.Option(ctx, option)
+	if err != nil || text == "" {
+		return err
+	}
+	var wrong error
+	err = f.Tx(ctx, func(tx pgx.Tx) error {
+		wrong, err = f.check(ctx, tx, text, "numeric")
+		return err
+	})
+	if wrong != nil {
+		f.failed = append(f.failed, fmt.Errorf("%s: %s", option, said(wrong)))
+		f.Warn("%s: %s: a weight of 5 is taken", option, said(wrong))
+		return nil
+	}
+	f.weight = text
+	return err
+}
+
+// forecastAll writes the provisional logs of each delivery that is not prepared, in the order of their contact dates.
+func (f *forecast) forecastAll(ctx context.Context) error {
+	f.Log("%s", f.calendarWords())
+	done, messages := 0, int64(0)
+	for i, d := range f.calendar {
+		if err := f.Checkpoint(ctx); err != nil {
+			return err
+		}
+		f.Progress(int64(i), int64(len(f.calendar)), "deliveries")
+		if d.prepared() {
+			continue
+		}
+		wrong, n, err := f.forecastOne(ctx, d)
+		switch {
+		case err != nil:
+			return fmt.Errorf("delivery %d: %w", d.id, err)
+		case busy(wrong):
+			d.skipped = true
+			f.Warn("Delivery %d skipped: its target is being refreshed", d.id)
+		case wrong != nil:
+			f.failed = append(f.failed, fmt.Errorf("delivery %d '%s': %s", d.id, d.label, said(wrong)))
+			f.Warn("%s", f.failed[len(f.failed)-1])
+		case !d.skipped:
+			done, messages = done+1, messages+n
+		}
+	}
+	f.Progress(int64(len(f.calendar)), int64(len(f.calendar)), "deliveries")
+	f.Read(messages)
+	f.Say("%s, %d forecast: %s messages", f.calendarWords(), done, number(messages))
+	return partly(append(f.failed, f.wrongOf("filtering")...)...)
+}
+
+// forecastOne computes the target of a delivery beside everything else, then replaces its provisional logs at once.
+func (f *forecast) forecastOne(ctx context.Context, d *scheduled) (wrong error, messages int64, err error) {
+	if d.target == nil {
+		// Somebody said how many it will be, but not who.
+		messages = int64(d.toDeliver)
+	}
+	err = f.Tx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `TRUNCATE pg_temp.forecast_target`); err != nil || d.target == nil {
+			return err
+		}
+		wrong, messages, err = f.compute(ctx, tx, d)
+		return err
+	})
+	if wrong != nil || err != nil {
+		return wrong, 0, err
+	}
+	return nil, messages, f.Tx(ctx, func(tx pgx.Tx) error {
+		if free, err := f.lock(ctx, tx, d); err != nil || !free {
+			return err
+		}
+		return f.replace(ctx, tx, d, messages)
+	})
+}
+
+// replace makes the provisional logs of a delivery those of its target. What a pressure or capacity rule decided the last
+// time, or a filtering rule that is left out tonight, stays for now.
+func (f *forecast) replace(ctx context.Context, tx pgx.Tx, d *scheduled, messages int64) error {
+	if _, err := tx.Exec(ctx, `
+		DELETE FROM nms.forecast_log l
+		WHERE l.delivery_id = $1
+		  AND NOT EXISTS (SELECT 1 FROM pg_temp.forecast_target t WHERE t.recipient_id = l.recipient_id)`, d.id); err != nil {
+		return fmt.Errorf("remove provisional logs: %w", err)
+	}
+	stays := f.ids(func(r *rule) bool { return r.kind != "filtering" || r.wrong != nil })
+	if _, err := tx.Exec(ctx, `
+		INSERT INTO nms.forecast_log AS l (delivery_id, recipient_id, address, contact_date, weight, excluded_by_rule_id)
+		SELECT $1, t.recipient_id, t.address, $2, t.weight, coalesce(t.excluded_by, o.excluded_by_rule_id)
+		FROM pg_temp.forecast_target t
+		LEFT JOIN nms.forecast_log o ON o.delivery_id = $1 AND o.recipient_id = t.recipient_id AND o.excluded_by_rule_id = ANY ($3)
+		ORDER BY t.recipient_id
+		ON CONFLICT (delivery_id, recipient_id) DO UPDATE
+		SET address = excluded.address,
+		    contact_date = excluded.contact_date,
+		    weight = excluded.weight,
+		    excluded_by_rule_id = excluded.excluded_by_rule_id
+		WHERE (l.address, l.contact_date, l.weight, l.excluded_by_rule_id)
+		      IS DISTINCT FROM (excluded.address, excluded.contact_date, excluded.weight, excluded.excluded_by_rule_id)`,
+		d.id, d.contact, stays); err != nil {
+		return fmt.Errorf("write provisional logs: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		UPDATE nms.delivery
+		SET forecasted = true,
+		    forecast_count = $2,
+		    forecast_date = $3
+		WHERE id = $1
+		  AND (forecasted, forecast_count, forecast_date) IS DISTINCT FROM (true, $2::int, $3::timestamptz)`, d.id, messages, f.Now()); err != nil {
+		return fmt.Errorf("write the forecast of the delivery: %w", err)
+	}
+	return nil
+}
