@@ -13,6 +13,7 @@ import (
 	"nightshift/db"
 	"nightshift/jobs/catalogue"
 	"nightshift/jobs/engine"
+	"nightshift/jobs/outbox"
 	"nightshift/web"
 )
 
@@ -26,7 +27,7 @@ var (
 	errNotDrained = errors.New("runs did not end in time, they are taken over at the next start")
 )
 
-// serveCommand runs the console and the engine until ctx ends, then lets go of both and of the embedded cluster.
+// serveCommand runs the console, the engine and the outbox until ctx ends, then lets go of both and of the embedded cluster.
 func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err error) {
 	url, gone, stop, err := database(ctx, c)
 	if err != nil {
@@ -51,16 +52,18 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 // part is something that runs until its context ends.
 type part func(ctx context.Context) error
 
-// parts are the console and the engine of one node. They know nothing of each other.
+// parts are the console, the engine and the outbox of one node. They know nothing of each other.
 func parts(c config, d *db.DB, listener net.Listener) []part {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
 		Build: build(), Logger: logger})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, Build: build(), Logger: logger})
+	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
 	return []part{
 		func(ctx context.Context) error { return console.Serve(ctx, listener) },
 		e.Run,
+		sending.Run,
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 const (
 	LockWorkflow = 7301
 	LockNode     = 7302
+	// LockOutbox is held by whoever sends through an account, the second key; 0 is the mail account.
+	LockOutbox = 7303
 )
 
 const (

@@ -12,11 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// NOTIFY channels between the console and the engines. Payloads are ids only, what they mean is read from the rows.
+// NOTIFY channels between the console and those who work. Payloads are ids only, what they mean is read from the rows.
 const (
 	ChannelWork = "nightshift_work" // work or an order came: id of the workflow
 	ChannelLog  = "nightshift_log"  // log lines came: id of the run
 	ChannelStop = "nightshift_stop" // a run is to be stopped: id of the run
+	// ChannelOutbox says that there is something to send, or somebody to send it through.
+	ChannelOutbox = "nightshift_outbox"
 )
 
 // OrderArgs is what an order carries besides its verb.

@@ -1,6 +1,16 @@
 -- The schema after all migrations, for reading. Rewritten by: go test ./db -run Schema -update
 -- Partitions by month are left out: they come and go with time.
 
+CREATE OR REPLACE FUNCTION nms.ring_outbox()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM pg_notify('nightshift_outbox', '');
+    RETURN NULL;
+END $function$
+;
+
 CREATE OR REPLACE FUNCTION xtk.freeze_final_task()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -741,6 +751,8 @@ CREATE TABLE nms.ext_account (
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
     created_by_id bigint,
     modified_by_id bigint,
+    secret_set_at timestamp with time zone,
+    last_error_at timestamp with time zone,
     CONSTRAINT ext_account_port_check CHECK (port >= 1 AND port <= 65535),
     CONSTRAINT ext_account_pkey PRIMARY KEY (id),
     CONSTRAINT ext_account_internal_name_key UNIQUE (internal_name)
@@ -935,14 +947,24 @@ CREATE TABLE nms.notification (
     attachment_name text,
     attachment_type text,
     attachment bytea,
+    channel text DEFAULT 'mail'::text NOT NULL,
+    account_id bigint,
+    tries_left integer DEFAULT 6 NOT NULL,
+    answer text,
+    CONSTRAINT notification_account_check CHECK ((channel = 'webhook'::text) = (account_id IS NOT NULL)),
     CONSTRAINT notification_attachment_check CHECK (num_nulls(attachment_name, attachment_type, attachment) = ANY (ARRAY[0, 3])),
+    CONSTRAINT notification_channel_check CHECK (channel = ANY (ARRAY['mail'::text, 'webhook'::text])),
     CONSTRAINT notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'error'::text, 'unknown'::text])),
     CONSTRAINT notification_pkey PRIMARY KEY (id),
     CONSTRAINT notification_effect_key_key UNIQUE (effect_key)
 );
+CREATE INDEX notification_due ON nms.notification USING btree (channel, next_try_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX notification_list ON nms.notification USING btree (channel, state, id);
 CREATE INDEX notification_object_schema_object_id_idx ON nms.notification USING btree (object_schema, object_id);
 CREATE INDEX notification_purge ON nms.notification USING btree (sent_at) WHERE (state = 'sent'::text);
-CREATE INDEX notification_state_next_try_at_idx ON nms.notification USING btree (state, next_try_at);
+CREATE INDEX notification_sending ON nms.notification USING btree (id) WHERE (state = 'sending'::text);
+CREATE INDEX notification_trouble ON nms.notification USING btree (id) WHERE (state = ANY (ARRAY['error'::text, 'unknown'::text]));
+CREATE TRIGGER ring AFTER INSERT ON nms.notification FOR EACH STATEMENT EXECUTE FUNCTION nms.ring_outbox();
 CREATE TRIGGER touch BEFORE UPDATE ON nms.notification FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
 CREATE TABLE nms.offer (
