@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,14 @@ type Origin struct {
 
 // Origin says what made the run due, for a workflow that does one thing per due slot.
 func (r *Run) Origin() Origin { return r.task.origin }
+
+// Warm has a session read once what every run reads first, so that no run waits for a new session to plan it.
+func Warm(ctx context.Context, session *pgx.Conn) error {
+	if _, _, err := readTask(ctx, session, 0); !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	return nil
+}
 
 // readTask reads the row of a task that is running, and how far the database's clock is ahead of ours.
 func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset time.Duration, err error) {

@@ -219,8 +219,8 @@ func lockForClaim(ctx context.Context, tx pgx.Tx, workflow int64) (reached bool,
 	return reached, nil
 }
 
-// insertRun takes the event, if it still stands as the candidate did, and writes the run that executes it with its first
-// line.
+// insertRun takes the event, if it still stands as the candidate did, writes the run that executes it with its first
+// line, and rings for whoever waits to see it.
 func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node, pid uint32) (*execution, error) {
 	x := &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode}
 	err := tx.QueryRow(ctx, `
@@ -252,7 +252,8 @@ func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node, pid ui
 			FROM run
 		)
 		SELECT run.id
-		FROM run`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "pid": int(pid)}).Scan(&x.task)
+		FROM run
+		CROSS JOIN LATERAL pg_notify('`+db.ChannelLog+`', run.id::text)`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "pid": int(pid)}).Scan(&x.task)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/db"
+	"nightshift/jobs"
 )
 
 // spareSessions is how many sessions a process keeps ready, because opening one takes longer than all the rest of a claim.
@@ -75,10 +76,14 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 	return session, nil
 }
 
-// warm lets the server read what a run's end needs (the tables and partitions of the journal) before somebody waits for
-// it: a new session's first statements take ten times as long as its later ones. All of it is rolled back.
+// warm lets the server read what a run's beginning and its end need (the task, the tables and partitions of the journal)
+// before somebody waits for it: a new session's first statements take ten times as long as its later ones. What it writes
+// is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
 	if _, err := session.Exec(ctx, `SET idle_session_timeout = 0`); err != nil {
+		return err
+	}
+	if err := jobs.Warm(ctx, session); err != nil {
 		return err
 	}
 	tx, err := session.Begin(ctx)
