@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"jobs/delivery":     "jobs jobs/nms jobs/redirlog jobs/external/* db",
 	"jobs/midsourcing":  "jobs jobs/nms jobs/external/* db",
 	"jobs/standard":     "jobs jobs/nms jobs/external/* db",
-	"jobs/nms":          "",
+	"jobs/nms":          "jobs",
 	"jobs/redirlog":     "",
 	"jobs/external/*":   "jobs/external/outbound jobs/external/instance",
 	"jobs/external/*/*": "",

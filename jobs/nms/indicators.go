@@ -116,14 +116,13 @@ func HitsQuery(hits, logs string) string {
 			  AND s.flags & 1 = 1)`, hits, logs)
 }
 
-// UpdateDelivery is the statement that brings the figures of delivery $1 up to date from its tables of logs and hits.
+// UpdateDelivery is the statement that brings figures of delivery $1 up to date from its tables of logs and hits.
 // $2 is the moment of the computation; $3 and $4 are how many hits and log lines were pending when the delivery was
 // chosen, which are taken off: more may have come since. $5 is the age of the oldest log that no purge has reached.
 // A delivery whose last log is older keeps its figures, and so does one whose first logs may be gone, when they would fall.
 // It returns in words what changed, and nothing when nothing did, which leaves the row as it is.
 // new_quarantine is not among the figures: it is counted where an address is put in quarantine.
-func UpdateDelivery(hits, logs string) string {
-	figures := append(LogFigures(), HitFigures()...)
+func UpdateDelivery(hits, logs string, figures []Figure) string {
 	set, shown, differ := make([]string, len(figures)), make([]string, len(figures)), make([]string, len(figures))
 	for i, f := range figures {
 		set[i] = f.Column + " = " + f.Formula
