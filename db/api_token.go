@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,6 +43,11 @@ func (d *DB) Logon(ctx context.Context, a Attempt) (APIToken, Operator, error) {
 	made.Security = SecurityToken(made.Token)
 	hash := sha256.Sum256([]byte(made.Token))
 	err = d.inTx(ctx, func(tx pgx.Tx) error {
+		if slices.Contains(o.Rights, MidSourcing) {
+			if err := midFolder(ctx, tx, o.ID); err != nil {
+				return err
+			}
+		}
 		if err := tx.QueryRow(ctx, `
 			INSERT INTO xtk.api_token (token_hash, operator_id, ip, expiration)
 			VALUES ($1, $2, NULLIF($3, '')::inet, now() + $4::interval)

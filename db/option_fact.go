@@ -80,6 +80,8 @@ func KnownOptions() []OptionFact {
 		{Name: "NmsBilling_VolumeUnit", Group: "instance", Kind: OptionNumber, Default: "102400", Min: 1, Max: 1_000_000_000, Unit: "option.unit.bytes"},
 		{Name: "NmsForecast_MsgWeightFormula", Group: "instance", Kind: OptionText},
 		{Name: "NmsForecast_FirstDayOfWeek", Group: "instance", Kind: OptionChoice, Default: "1", Choices: []string{"1", "6", "7"}},
+		{Name: "NmsMidSourcing_PrepareFlow", Group: "instance", Kind: OptionNumber, Default: "3", Min: 1, Max: 100, Unit: "option.unit.calls"},
+		{Name: "NmsMidSourcing_LogsPeriodHour", Group: "instance", Kind: OptionNumber, Default: "0", Min: 0, Max: 8760, Unit: "option.unit.hours"},
 		{Name: "XtkSession_IdleTimeoutSec", Group: "session", Kind: OptionNumber, Default: "1800", Min: 60, Max: 86400, Unit: "option.unit.seconds"},
 	}
 }

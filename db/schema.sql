@@ -303,6 +303,7 @@ CREATE TABLE nms.broad_log_mid (
     event_date timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    emitter_account_id bigint,
     CONSTRAINT broad_log_mid_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_mid_status_check CHECK (status = ANY (ARRAY['ignored'::text, 'sent'::text, 'failed'::text, 'pending'::text, 'cancelled'::text, 'accepted'::text, 'received'::text, 'submitted'::text, 'prepared'::text, 'not_applicable'::text])),
     CONSTRAINT broad_log_mid_pkey PRIMARY KEY (delivery_id, id),
@@ -310,6 +311,7 @@ CREATE TABLE nms.broad_log_mid (
 ) WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
 CREATE INDEX broad_log_mid_delivery_id_last_modified_idx ON nms.broad_log_mid USING btree (delivery_id, last_modified);
 CREATE INDEX broad_log_mid_delivery_id_status_idx ON nms.broad_log_mid USING btree (delivery_id, status);
+CREATE INDEX broad_log_mid_emitter_account_id_last_modified_id_idx ON nms.broad_log_mid USING btree (emitter_account_id, last_modified, id) WHERE (emitter_account_id IS NOT NULL);
 CREATE INDEX broad_log_mid_id_idx ON nms.broad_log_mid USING btree (id);
 CREATE INDEX broad_log_mid_last_modified_id_idx ON nms.broad_log_mid USING btree (last_modified, id);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.broad_log_mid FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
@@ -500,6 +502,7 @@ CREATE INDEX delivery_contact_date_idx ON nms.delivery USING btree (contact_date
 CREATE INDEX delivery_delete_date_idx ON nms.delivery USING btree (delete_date) WHERE (delete_status <> 'no'::text);
 CREATE INDEX delivery_delivery_mode_last_modified_idx ON nms.delivery USING btree (delivery_mode, last_modified);
 CREATE UNIQUE INDEX delivery_emitter_account_id_emitter_delivery_id_idx ON nms.delivery USING btree (emitter_account_id, emitter_delivery_id) WHERE (emitter_delivery_id IS NOT NULL);
+CREATE INDEX delivery_emitter_account_id_last_modified_id_idx ON nms.delivery USING btree (emitter_account_id, last_modified, id) WHERE (emitter_account_id IS NOT NULL);
 CREATE INDEX delivery_last_modified_idx ON nms.delivery USING btree (last_modified);
 CREATE INDEX delivery_mapping_id_idx ON nms.delivery USING btree (mapping_id);
 CREATE INDEX delivery_mid_remote_id_idx ON nms.delivery USING btree (mid_remote_id) WHERE (mid_remote_id IS NOT NULL);

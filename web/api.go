@@ -70,11 +70,20 @@ func (s *Server) allowAPI(c echo.Context, r route) error {
 		return nil
 	}
 	visit.Operator = &caller.Operator
+	c.Set(callerName, caller)
 	traceOf(c.Request().Context()).operator = caller.Login
 	if r.right == "" || !caller.Has(r.right) {
 		return s.refuse(c, r)
 	}
 	return nil
+}
+
+const callerName = "caller"
+
+// caller is the instance that asks. Routes that anyone may ask have none.
+func (s *Server) caller(c echo.Context) db.Caller {
+	caller, _ := c.Get(callerName).(db.Caller)
+	return caller
 }
 
 // bearer reads who asks from the token. A security token that is sent too must belong to it.

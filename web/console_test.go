@@ -25,7 +25,7 @@ const (
 // console is a server on a database of the test's own, with an operator of each kind.
 type console struct {
 	*Server
-	t *testing.T
+	t testing.TB
 	// tokens are the session cookies by login; "" is nobody.
 	tokens map[string]string
 }
@@ -34,7 +34,7 @@ type console struct {
 var granted = map[string][]string{"reader": nil, "worker": {db.WorkflowRight}, "privacy": {db.PrivacyData}, "kim": {db.Administration}}
 
 // newConsole sets an instance up and signs one operator of each kind in.
-func newConsole(t *testing.T) *console {
+func newConsole(t testing.TB) *console {
 	t.Helper()
 	c := bareConsole(t)
 	administrator := db.Actor{Login: "test", Rights: []string{db.Administration}}
@@ -55,7 +55,7 @@ func newConsole(t *testing.T) *console {
 }
 
 // bareConsole is a console that nobody has set up.
-func bareConsole(t *testing.T) *console {
+func bareConsole(t testing.TB) *console {
 	t.Helper()
 	s := New(Config{DB: dbtest.New(t), URL: &url.URL{Scheme: "http", Host: host}, Build: "test", Logger: slog.New(slog.DiscardHandler),
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")}, MetricsToken: "collector"})

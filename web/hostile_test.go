@@ -24,7 +24,7 @@ func hostile() []string {
 }
 
 // shape lists the elements and attributes of a page, without its texts.
-func shape(t *testing.T, body string) string {
+func shape(t testing.TB, body string) string {
 	t.Helper()
 	var b strings.Builder
 	tokens := html.NewTokenizer(strings.NewReader(body))

@@ -47,6 +47,8 @@ type Server struct {
 	chain    chainState
 	// setUp is true once an administrator was seen: from then on nobody is asked to set up.
 	setUp atomic.Bool
+	// prepared is how many calls of instances are preparing deliveries now.
+	prepared atomic.Int32
 }
 
 // anyone and signedIn stand in the place of a right: the route is open to all, or to every operator who is signed in.
@@ -66,7 +68,7 @@ type route struct {
 // routes is every route of the console. What is not here does not exist, and a line without a right denies.
 func (s *Server) routes() []route {
 	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
-	return []route{
+	return append([]route{
 		{method: get, path: "/healthz", right: anyone, handle: s.healthz},
 		{method: get, path: "/readyz", right: anyone, handle: s.readyz},
 		{method: get, path: "/r/test", right: anyone, handle: s.redirectionTest},
@@ -136,10 +138,25 @@ func (s *Server) routes() []route {
 		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
+	}, s.apiRoutes()...)
+}
 
-		// For other instances, which show a token: see api.go.
+// apiRoutes are those for other instances, which show a token: see api.go.
+func (s *Server) apiRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
 		{method: post, path: "/api/v1/logon", right: anyone, handle: s.logon},
 		{method: get, path: "/api/v1/openapi.yaml", right: anyone, handle: s.describeAPI},
+		{method: get, path: "/api/v1/mid/deliveries", right: db.MidSourcing, handle: s.midDeliveries},
+		{method: get, path: "/api/v1/mid/broad-logs", right: db.MidSourcing, handle: s.midLogs},
+		{method: get, path: "/api/v1/mid/broad-log-msgs", right: db.MidSourcing, handle: s.midMessages},
+		{method: get, path: "/api/v1/mid/addresses", right: db.MidSourcing, handle: s.midAddresses},
+		{method: post, path: "/api/v1/mid/deliveries", right: db.MidSourcing, handle: s.preparing(s.submitDelivery)},
+		{method: post, path: "/api/v1/mid/deliveries/cleanup", right: db.MidSourcing, handle: s.cleanupDeliveries},
+		{method: post, path: "/api/v1/mid/deliveries/:id/parts", right: db.MidSourcing, handle: s.preparing(s.addPart)},
+		{method: post, path: "/api/v1/mid/deliveries/:id/start", right: db.MidSourcing, handle: s.preparing(s.orderDelivery(db.MidStart))},
+		{method: post, path: "/api/v1/mid/deliveries/:id/stop", right: db.MidSourcing, handle: s.orderDelivery(db.MidStop)},
+		{method: post, path: "/api/v1/mid/deliveries/:id/pause", right: db.MidSourcing, handle: s.orderDelivery(db.MidPause)},
 	}
 }
 
