@@ -44,13 +44,15 @@ func examine(ctx context.Context, tx pgx.Tx, text, kind string) error {
 	if _, err := tx.Exec(ctx, sql); err != nil {
 		return err
 	}
-	// The parsed body names what it calls and reads by oid; its literals are bytes, so they cannot pass for any.
+	// The parsed body names what it calls and reads by oid; its literals are bytes, so they cannot pass for any. The function
+	// is found by its name at each call: a name written as regproc would be that of the first one for ever.
 	var refused *string
 	err := tx.QueryRow(ctx, `
 		WITH body AS (
 			SELECT prosqlbody::text AS tree
 			FROM pg_proc
-			WHERE oid = 'pg_temp.forecasting_formula'::regproc
+			WHERE proname = 'forecasting_formula'
+			  AND pronamespace = pg_my_temp_schema()
 		)
 		SELECT string_agg(DISTINCT used.what, ', ')
 		FROM (

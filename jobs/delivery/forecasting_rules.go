@@ -138,12 +138,13 @@ func strictly(text []byte, into any) error {
 	return nil
 }
 
-// formula is an expression that was checked, as part of a statement; what it is when nobody wrote one.
+// formula is an expression that was checked, as part of a statement; what it is when nobody wrote one. Its outer parentheses
+// are not in what was checked, so no text that passed can close them.
 func formula(text, kind, otherwise string) string {
 	if text == "" {
 		return otherwise
 	}
-	return "CAST((" + text + "\n) AS " + kind + ")"
+	return "(CAST((" + text + "\n) AS " + kind + "))"
 }
 
 // speaksFor reports whether a rule concerns messages of a channel at a moment.
