@@ -55,11 +55,11 @@ type part func(ctx context.Context) error
 // parts are the console, the engine and the outbox of one node. They know nothing of each other.
 func parts(c config, d *db.DB, listener net.Listener) []part {
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
+	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
-		Build: build(), Logger: logger})
+		Build: build(), Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, Build: build(), Logger: logger})
-	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
 	return []part{
 		func(ctx context.Context) error { return console.Serve(ctx, listener) },
 		e.Run,

@@ -78,6 +78,7 @@ var auditSwitches = map[string]string{
 	"option":   "XtkAudit_Option",
 	"operator": "XtkAudit_Operator",
 	"group":    "XtkAudit_Operator",
+	"account":  "XtkAudit_ExtAccount",
 }
 
 func auditKept(ctx context.Context, tx pgx.Tx, e AuditEntry) (bool, error) {

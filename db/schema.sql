@@ -756,6 +756,7 @@ CREATE TABLE nms.ext_account (
     modified_by_id bigint,
     secret_set_at timestamp with time zone,
     last_error_at timestamp with time zone,
+    last_error_kind text,
     CONSTRAINT ext_account_port_check CHECK (port >= 1 AND port <= 65535),
     CONSTRAINT ext_account_pkey PRIMARY KEY (id),
     CONSTRAINT ext_account_internal_name_key UNIQUE (internal_name)

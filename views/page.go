@@ -75,6 +75,8 @@ const (
 	SectionBilling   Section = "billing"
 	SectionHeat      Section = "heat"
 	SectionOptions   Section = "options"
+	SectionAccounts  Section = "accounts"
+	SectionMail      Section = "mail"
 	SectionAbout     Section = "about"
 	SectionOperators Section = "operators"
 	SectionAudit     Section = "audit"
@@ -142,7 +144,7 @@ func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
 		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionHeat, "/heat-map", true}}},
-		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
+		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}
 }

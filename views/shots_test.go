@@ -38,6 +38,10 @@ func shown(page Page) map[string]templ.Component {
 		"set-up":     SetUpPage(setUpOf(page)),
 		"billing":    BillingPage(billingOf(page)),
 		"report":     BillingReportPage(billingReportOf(page)),
+		"accounts":   AccountsPage(accountsOf(page)),
+		"ext":        ExtAccountPage(accountFormOf(page)),
+		"mail":       OutboxPage(outboxOf(page)),
+		"message":    MessagePage(messageOf(page)),
 	}
 }
 

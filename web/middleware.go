@@ -244,7 +244,7 @@ func (s *Server) refuse(c echo.Context, r route) error {
 
 // attempt says what a request wanted: the order to a workflow or the change of an object, else the page.
 func attempt(c echo.Context, r route) db.AuditEntry {
-	kinds := map[string]string{"/workflows/": "workflow", "/options/": "option", "/operators/": "operator", "/groups/": "group"}
+	kinds := map[string]string{"/workflows/": "workflow", "/options/": "option", "/operators/": "operator", "/groups/": "group", "/accounts/": "account"}
 	object := orElse(c.Param("name"), c.Param("login"))
 	for prefix, kind := range kinds {
 		if r.method != http.MethodPost || object == "" || !strings.HasPrefix(r.path, prefix) {

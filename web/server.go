@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -26,6 +27,8 @@ type Config struct {
 	MetricsToken   string
 	Build          string
 	Logger         *slog.Logger
+	// TestAccount connects through an external account and signs on; its error is a *db.AccountProblem.
+	TestAccount func(ctx context.Context, account db.ExtAccount) error
 }
 
 // Server answers the console's requests.
@@ -136,6 +139,15 @@ func (s *Server) routes() []route {
 		{method: get, path: "/billing", right: administration, handle: s.billingPage},
 		{method: get, path: "/billing/:id", right: administration, handle: s.billingReportPage},
 		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
+		{method: get, path: "/accounts", right: administration, handle: s.accountsPage},
+		{method: get, path: "/accounts/new", right: administration, handle: s.newAccountPage},
+		{method: post, path: "/accounts", right: administration, handle: s.addAccount, confirmed: true},
+		{method: get, path: "/accounts/:name", right: administration, handle: s.extAccountPage},
+		{method: post, path: "/accounts/:name", right: administration, handle: s.editAccountNamed, confirmed: true},
+		{method: post, path: "/accounts/:name/test", right: administration, handle: s.testAccount},
+		{method: get, path: "/mail", right: administration, handle: s.outboxPage},
+		{method: get, path: "/mail/:id", right: administration, handle: s.messagePage},
+		{method: post, path: "/mail/:id/again", right: administration, handle: s.sendAgain},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
 	}, s.apiRoutes()...)

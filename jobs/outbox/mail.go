@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"strings"
@@ -24,8 +25,15 @@ func (o *Outbox) dialMail(ctx context.Context, account db.ExtAccount) (courier, 
 		return nil, err
 	}
 	from := account.Params["from"]
+	var roots *x509.CertPool
+	if authority := account.Params["authority"]; authority != "" {
+		roots = x509.NewCertPool()
+		if !roots.AppendCertsFromPEM([]byte(authority)) {
+			return nil, settings(errors.New("the authority is not a certificate in PEM"))
+		}
+	}
 	conn, err := smtp.Dial(ctx, smtp.Account{Server: account.Server, Port: account.Port, Login: account.Login, Password: password,
-		Encryption: account.Encryption, From: from, Roots: o.config.Roots})
+		Encryption: account.Encryption, From: from, Roots: roots})
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ package outbox
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -25,11 +24,10 @@ const (
 	endWithin = 15 * time.Second
 )
 
-// Config says what is sent from where. Roots are trusted in place of the system's certificates where they are given.
+// Config says whose messages are sent, and what this process calls itself.
 type Config struct {
 	DB     *db.DB
 	Node   string
-	Roots  *x509.CertPool
 	Logger *slog.Logger // nil: slog.Default
 }
 

@@ -41,8 +41,9 @@ func (o office) account() {
 	}
 	o.exec(`
 		INSERT INTO nms.ext_account (id, internal_name, label, type, server, port, account, secret, encryption, params)
-		VALUES (1, 'mail', 'Mail', 'tech_smtp', $1, $2, $3, $4, 'starttls', '{"from": "Nightshift <ops@nightshift.test>"}')`,
-		o.mail.Host, o.mail.Port, o.mail.Login, sealed)
+		VALUES (1, 'mail', 'Mail', 'tech_smtp', $1, $2, $3, $4, 'starttls',
+		        jsonb_build_object('from', 'Nightshift <ops@nightshift.test>', 'authority', $5::text))`,
+		o.mail.Host, o.mail.Port, o.mail.Login, sealed, string(o.mail.PEM))
 }
 
 // write puts mails to these people into the outbox.
@@ -58,7 +59,7 @@ func (o office) write(to ...string) {
 // start runs an outbox until the test ends, or until the function it returns is called.
 func (o office) start() (end func()) {
 	o.Helper()
-	box := New(Config{DB: o.d, Node: "node", Roots: o.mail.Roots, Logger: slog.New(slog.DiscardHandler)})
+	box := New(Config{DB: o.d, Node: "node", Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(o.Context()))
 	ended := make(chan struct{})
 	go func() { _ = box.Run(ctx); close(ended) }()
@@ -253,7 +254,7 @@ func TestCrashSweep(t *testing.T) {
 			o := newOffice(t)
 			o.account()
 			o.write("first@example.com", "second@example.com")
-			box := New(Config{DB: o.d, Node: "lost", Roots: o.mail.Roots, Logger: slog.New(slog.DiscardHandler)})
+			box := New(Config{DB: o.d, Node: "lost", Logger: slog.New(slog.DiscardHandler)})
 			s := &sender{outbox: box, channel: box.channels()[0]}
 			lost := o.session(s)
 			var mine bool

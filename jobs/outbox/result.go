@@ -115,7 +115,7 @@ func (s *sender) settleLost(ctx context.Context, l lane) error {
 // putOff notes that an account could not be reached. All that is due waits for its next try, or is given up.
 func (s *sender) putOff(ctx context.Context, l lane, account db.ExtAccount, reason error) error {
 	s.outbox.config.Logger.WarnContext(ctx, "an account cannot be reached", "account", account.Name, "error", reason)
-	if err := s.outbox.config.DB.AccountFailed(ctx, account.ID, reason.Error()); err != nil {
+	if err := s.outbox.config.DB.AccountFailed(ctx, account.ID, problemOf(reason)); err != nil {
 		return err
 	}
 	return s.settle(ctx, `

@@ -51,7 +51,7 @@ func (c *Client) Do(ctx context.Context, call outbound.Call) (outbound.Answer, e
 	call.Header = header
 	for again := false; ; again = true {
 		if c.token == "" {
-			if err := c.logon(ctx); err != nil {
+			if err := c.LogOn(ctx); err != nil {
 				return outbound.Answer{}, err
 			}
 		}
@@ -65,7 +65,8 @@ func (c *Client) Do(ctx context.Context, call outbound.Call) (outbound.Answer, e
 	}
 }
 
-func (c *Client) logon(ctx context.Context) error {
+// LogOn asks for the token that the calls show. A wrong login or password is an error at once.
+func (c *Client) LogOn(ctx context.Context) error {
 	answer, err := c.caller.Do(ctx, outbound.Call{Method: http.MethodPost, Path: logonPath,
 		Body: map[string]string{"login": c.account.Login, "password": c.account.Password}})
 	if err != nil {

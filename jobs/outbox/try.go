@@ -1,0 +1,91 @@
+package outbox
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"nightshift/db"
+	"nightshift/jobs/external/deliverability"
+	"nightshift/jobs/external/instance"
+	"nightshift/jobs/external/outbound"
+)
+
+// Try connects through an account as its workflows do, and signs on. Nothing is sent. An error is a *db.AccountProblem.
+func (o *Outbox) Try(ctx context.Context, account db.ExtAccount) error {
+	err := o.try(ctx, account)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.DeadlineExceeded
+	}
+	return problemOf(err)
+}
+
+func (o *Outbox) try(ctx context.Context, account db.ExtAccount) error {
+	secret, err := o.config.DB.Secret(account)
+	if err != nil {
+		return err
+	}
+	switch account.Type {
+	case db.AccountSMTP:
+		c, err := o.dialMail(ctx, account)
+		if err != nil {
+			return err
+		}
+		c.close()
+		return nil
+	case db.AccountMidSourcing, db.AccountExecution:
+		c, err := instance.New(instance.Account{URL: account.Server, Login: account.Login, Password: secret}, nil)
+		if err != nil {
+			return settings(err)
+		}
+		return c.LogOn(ctx)
+	case db.AccountDeliverability:
+		c, err := deliverability.New(deliverability.Account{URL: account.Server, Authority: account.Params["authority"],
+			ID: account.Login, Secret: secret}, nil)
+		if err != nil {
+			return settings(err)
+		}
+		return c.LogOn(ctx)
+	}
+	return settings(fmt.Errorf("accounts of type %s cannot be tested in this version", account.Type))
+}
+
+func settings(err error) error { return &db.AccountProblem{Kind: "settings", Text: err.Error()} }
+
+// problemOf finds the kind of what went wrong, for people who read another language than the error's.
+func problemOf(err error) *db.AccountProblem {
+	var known *db.AccountProblem
+	if errors.As(err, &known) {
+		return known
+	}
+	p := &db.AccountProblem{Kind: "other", Text: err.Error()}
+	var name *net.DNSError
+	var record tls.RecordHeaderError
+	var distrusted *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &name):
+		p.Kind = "name"
+	case errors.As(err, &distrusted), errors.As(err, &unknown):
+		p.Kind = "certificate"
+	case errors.As(err, &record), strings.Contains(p.Text, "STARTTLS"):
+		p.Kind = "encryption"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		p.Kind = "refused"
+	case outbound.Refused(err), strings.Contains(p.Text, ": 535 "), strings.Contains(p.Text, "AUTH"):
+		p.Kind = "logon"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		p.Kind = "timeout"
+	}
+	return p
+}
