@@ -118,9 +118,10 @@ func remindOrStop(ctx context.Context, r *jobs.Run, period time.Duration) error 
 	var failed []error
 	for i, w := range due {
 		done, err := w.process(ctx, r, period, url)
-		switch {
-		case ctx.Err() != nil:
+		if err := r.Checkpoint(ctx); err != nil {
 			return err
+		}
+		switch {
 		case err != nil:
 			failed = append(failed, fmt.Errorf("%s: %w", w.name, err))
 		case done == "reminded":
@@ -129,9 +130,6 @@ func remindOrStop(ctx context.Context, r *jobs.Run, period time.Duration) error 
 			stopped++
 		}
 		r.Progress(int64(i+1), int64(len(due)), "workflows")
-		if err := r.Checkpoint(ctx); err != nil {
-			return err
-		}
 	}
 	r.Say("%d paused workflows, %d beyond %d days: %d %s, %d %s", paused, beyond, int(period/day),
 		reminded, would(r, "notified", "would be notified"), stopped, would(r, "stopped", "would be stopped"))
