@@ -35,8 +35,9 @@ func deliveryPackage() []jobs.Workflow {
 			Writes: tables("nms.forecast_log nms.forecast_pressure nms.volume_line nms.dlv_exclusion nms.broad_log nms.exclude_log " +
 				"nms.delivery")},
 		{Name: "offerMgt", Label: "Offer notification", Package: "delivery",
-			Schedule: "0 * * * *", Signals: []string{"approval"},
-			Reads: tables("nms.offer_env nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.ext_account"),
+			Schedule: "0 * * * *", Signals: []string{"approval"}, Run: delivery.OfferMgt,
+			Reads: tables("nms.offer_env nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.offer_log " +
+				"nms.proposition nms.delivery_mapping nms.ext_account xtk.operator xtk.operator_group_member xtk.option"),
 			Writes: tables("nms.offer_category nms.offer_space nms.offer nms.offer_view nms.offer_weight nms.offer_log nms.notification " +
 				"xtk.option")},
 		{Name: "cleanupPausedWorkflows", Label: "Paused workflows cleanup", Package: "delivery",
