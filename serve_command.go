@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"nightshift/db"
 	"nightshift/jobs/catalogue"
 	"nightshift/jobs/engine"
 	"nightshift/jobs/outbox"
+	"nightshift/jobs/redirlog"
 	"nightshift/web"
 )
 
@@ -46,18 +48,23 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 	if err := greet(ctx, d, c, out); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return serve(ctx, parts(c, d, listener), gone)
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
+	raw, err := redirlog.Open(filepath.Join(c.dataDir, "redir", "log"), redirlog.Options{Logger: logger})
+	if err != nil {
+		return errors.Join(fmt.Errorf("NIGHTSHIFT_DATA: %w", err), listener.Close())
+	}
+	defer func() { err = errors.Join(err, raw.Close()) }()
+	return serve(ctx, parts(c, d, listener, logger, raw), gone)
 }
 
 // part is something that runs until its context ends.
 type part func(ctx context.Context) error
 
 // parts are the console, the engine and the outbox of one node. They know nothing of each other.
-func parts(c config, d *db.DB, listener net.Listener) []part {
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
+func parts(c config, d *db.DB, listener net.Listener, logger *slog.Logger, raw *redirlog.Log) []part {
 	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
-		Build: build(), Logger: logger, TestAccount: sending.Try})
+		RawLog: raw, Build: build(), Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, Build: build(), Logger: logger})
 	return []part{

@@ -19,6 +19,7 @@ var licences = map[string]string{
 	"github.com/jackc/pgx/v5":             "MIT",
 	"github.com/jackc/tern/v2":            "MIT",
 	"github.com/labstack/echo/v4":         "MIT",
+	"github.com/maypok86/otter/v2":        "Apache-2.0",
 	"github.com/prometheus/client_golang": "Apache-2.0",
 	"golang.org/x/crypto":                 "BSD-3-Clause",
 	"golang.org/x/net":                    "BSD-3-Clause",

@@ -40,7 +40,7 @@ func (s *Server) trusted(address netip.Addr) bool {
 }
 
 // ourHost reports whether a request asks for the console by its own name. The monitoring paths, which show nothing, may
-// be asked for by any.
+// be asked for by any, and the redirection by the names that its options give it.
 func (s *Server) ourHost(r *http.Request) bool {
 	if s.config.URL == nil || slices.Contains([]string{"/healthz", "/readyz", "/r/test", "/metrics"}, r.URL.Path) {
 		return true
@@ -54,7 +54,12 @@ func (s *Server) ourHost(r *http.Request) bool {
 	if own == "localhost" && slices.Contains([]string{"127.0.0.1", "::1"}, host) {
 		return true
 	}
-	return host == own
+	return host == own || ofRedirection(r.URL.Path) && s.targets.named(host)
+}
+
+// ofRedirection are the paths that messages lead to, and what the pages there load.
+func ofRedirection(path string) bool {
+	return strings.HasPrefix(path, "/r/") || strings.HasPrefix(path, "/static/")
 }
 
 // local makes an address to come back to safe: a path of this console, else the first page.

@@ -65,6 +65,16 @@ func (s *Server) measure() {
 	}, []string{"method", "route", "status"})
 	s.metrics.MustRegister(s.measures.requests, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures{s.db})
+	if log := s.config.RawLog; log != nil {
+		for name, count := range map[string]func() int64{
+			"redirection_lines_written_total": func() int64 { written, _, _ := log.Counts(); return written },
+			"redirection_lines_dropped_total": func() int64 { _, dropped, _ := log.Counts(); return dropped },
+			"redirection_files_purged_total":  func() int64 { _, _, purged := log.Counts(); return purged },
+		} {
+			s.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "nightshift_" + name,
+				Help: "The redirection's raw log, since the start."}, func() float64 { return float64(count()) }))
+		}
+	}
 }
 
 // showMetrics answers a collector with the token, or an administrator.

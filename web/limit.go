@@ -30,10 +30,14 @@ func newLimiter() *limiter { return &limiter{buckets: map[string]*bucket{}, now:
 
 // take counts one request and says how long to wait when it is one too many; 0 when it may pass.
 func (l *limiter) take(who, method string) time.Duration {
-	rate, size := float64(readsPerSecond), float64(readsAtOnce)
 	if method != http.MethodGet && method != http.MethodHead {
-		rate, size, who = postsPerSecond, postsAtOnce, "post "+who
+		return l.spend("post "+who, postsPerSecond, postsAtOnce)
 	}
+	return l.spend(who, readsPerSecond, readsAtOnce)
+}
+
+// spend counts one request of someone who may make so many a second and so many at once.
+func (l *limiter) spend(who string, rate, size float64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()

@@ -136,8 +136,11 @@ func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Du
 
 // enter is around the handler of a route: the session, the right, the limits and the deadline.
 func (s *Server) enter(r route) echo.HandlerFunc {
-	if isAPI(r.path) {
+	switch {
+	case isAPI(r.path):
 		return s.enterAPI(r)
+	case isHit(r.path):
+		return s.enterHit(r)
 	}
 	inner := func(c echo.Context) error {
 		err := s.allow(c, r)
@@ -174,7 +177,7 @@ const visitName = "visit"
 // sessionless routes are asked for by machines and for the parts of a page; they have nothing to do with a session.
 func sessionless(r route) bool {
 	switch r.path {
-	case "/healthz", "/readyz", "/r/test", "/static/:name", "/favicon.ico":
+	case "/healthz", "/readyz", "/r/test", "/r/mirror", "/r/opt-out", "/static/:name", "/favicon.ico":
 		return true
 	}
 	return false

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"nightshift/db"
+	"nightshift/jobs/redirlog"
 )
 
 // Config is what the console needs to know. URL is the address as browsers see it: other host names are refused, and
@@ -25,6 +26,7 @@ type Config struct {
 	URL            *url.URL
 	TrustedProxies []netip.Prefix
 	MetricsToken   string
+	RawLog         *redirlog.Log // of the redirection; nil: hits are answered and not recorded
 	Build          string
 	Logger         *slog.Logger
 	// TestAccount connects through an external account and signs on; its error is a *db.AccountProblem.
@@ -42,10 +44,13 @@ type Server struct {
 	streams  streams
 	origin   *http.CrossOriginProtection
 	limits   *limiter
+	hits     *limiter // of the redirection
+	targets  *linkTargets
 	packers  sync.Pool // of *gzip.Writer
 	buffers  sync.Pool // of *bytes.Buffer
 	metrics  *prometheus.Registry
 	measures measures
+	echo     *echo.Echo
 	handler  http.Handler
 	chain    chainState
 	// setUp is true once an administrator was seen: from then on nobody is asked to set up.
@@ -75,6 +80,11 @@ func (s *Server) routes() []route {
 		{method: get, path: "/healthz", right: anyone, handle: s.healthz},
 		{method: get, path: "/readyz", right: anyone, handle: s.readyz},
 		{method: get, path: "/r/test", right: anyone, handle: s.redirectionTest},
+		{method: get, path: "/r/", right: anyone, handle: s.followLink},
+		{method: get, path: "/r/:random", right: anyone, handle: s.hitTag},
+		{method: get, path: "/r/mirror", right: anyone, handle: s.mirrorPage},
+		{method: get, path: "/r/opt-out", right: anyone, handle: s.optOutPage},
+		{method: post, path: "/r/opt-out", right: anyone, handle: s.optOut},
 		{method: get, path: "/metrics", right: anyone, handle: s.showMetrics},
 		{method: get, path: "/static/:name", right: anyone, handle: s.staticFile},
 		{method: get, path: "/favicon.ico", right: anyone, handle: s.favicon},
@@ -174,7 +184,8 @@ func (s *Server) apiRoutes() []route {
 
 // New makes the console. It does not listen: see Serve.
 func New(c Config) *Server {
-	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter()}
+	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter(),
+		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
 	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
 	s.sessions = s.sessionManager()
 	s.measure()
@@ -190,12 +201,18 @@ func New(c Config) *Server {
 		}
 	}
 	e.RouteNotFound("/*", s.enter(route{path: "unknown", right: anyone, handle: s.unknown}))
-	s.handler = s.outermost(e)
+	s.echo, s.handler = e, s.outermost(e)
 	return s
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+// ServeHTTP answers one request. Hits of the redirection go past what the console does around its pages.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isHit(r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		s.echo.ServeHTTP(w, r)
+		return
+	}
+	s.handler.ServeHTTP(w, r)
+}
 
 // secure reports whether browsers reach the console over TLS.
 func (s *Server) secure() bool { return s.config.URL != nil && s.config.URL.Scheme == "https" }
