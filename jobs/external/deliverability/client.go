@@ -94,7 +94,7 @@ func (c *Client) Rules(ctx context.Context, known string) (*Rules, error) {
 	if err := answer.Decode(&rules); err != nil {
 		return nil, err
 	}
-	if err := rules.complete(); err != nil {
+	if err := rules.Check(); err != nil {
 		return nil, &outbound.UnfitError{Path: call.Path, Why: err.Error()}
 	}
 	if tag := answer.Header.Get("ETag"); tag != "" && tag != strconv.Quote(rules.Version) {

@@ -2,7 +2,6 @@ package deliverability
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,23 +62,6 @@ type Suppression struct {
 type Suppressed struct {
 	Hash string `json:"hash"`
 	Date string `json:"source_date"`
-}
-
-// complete says what is missing: half a document would remove rules that are still right.
-func (r *Rules) complete() error {
-	switch {
-	case r.Version == "" || len(r.Version) > 100 || !printable(r.Version) || strings.ContainsRune(r.Version, '"'):
-		return fmt.Errorf("%q is no version", r.Version)
-	case r.MX == nil:
-		return errors.New("no mx_rules")
-	case r.Inbound == nil:
-		return errors.New("no inbound_rules")
-	case r.Domains == nil:
-		return errors.New("no domain_rules")
-	case r.Suppression == nil || r.Suppression.Addresses == nil || r.Suppression.Domains == nil:
-		return errors.New("no suppression list")
-	}
-	return nil
 }
 
 // Message is what a text of bounces means, as somebody has decided. The text is the normalised one: it names nobody.
