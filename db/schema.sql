@@ -387,10 +387,12 @@ CREATE TABLE nms.broad_log_msg (
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT broad_log_msg_failure_type_check CHECK (failure_type = ANY (ARRAY['undefined'::text, 'hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_msg_hit_count_check CHECK (hit_count >= 0 AND hit_count <= 100000),
+    CONSTRAINT broad_log_msg_qualif_status_check CHECK (qualif_status = ANY (ARRAY['to_qualify'::text, 'keep'::text, 'ignore'::text])),
     CONSTRAINT broad_log_msg_pkey PRIMARY KEY (id),
     CONSTRAINT broad_log_msg_md5_key UNIQUE (md5)
 );
 CREATE INDEX broad_log_msg_last_modified_idx ON nms.broad_log_msg USING btree (last_modified);
+CREATE INDEX broad_log_msg_qualif_status_hit_count_id_idx ON nms.broad_log_msg USING btree (qualif_status, hit_count DESC, id DESC);
 CREATE INDEX broad_log_msg_qualif_status_last_modified_idx ON nms.broad_log_msg USING btree (qualif_status, last_modified);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.broad_log_msg FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
@@ -903,7 +905,7 @@ CREATE TABLE nms.mail_rule (
     CONSTRAINT mail_rule_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT mail_rule_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES nms.rule_set(id) ON DELETE CASCADE,
     CONSTRAINT mail_rule_pkey PRIMARY KEY (id),
-    CONSTRAINT mail_rule_rule_set_id_rule_order_key UNIQUE (rule_set_id, rule_order)
+    CONSTRAINT mail_rule_rule_set_id_rule_order_key UNIQUE (rule_set_id, rule_order) DEFERRABLE
 );
 
 CREATE TABLE nms.mirror_page_info (
@@ -979,7 +981,7 @@ CREATE TABLE nms.mx_rule (
     CONSTRAINT mx_rule_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES nms.rule_set(id) ON DELETE CASCADE,
     CONSTRAINT mx_rule_pkey PRIMARY KEY (id),
     CONSTRAINT mx_rule_rule_set_id_mx_mask_id_range_key UNIQUE (rule_set_id, mx_mask, id_range),
-    CONSTRAINT mx_rule_rule_set_id_rule_order_key UNIQUE (rule_set_id, rule_order)
+    CONSTRAINT mx_rule_rule_set_id_rule_order_key UNIQUE (rule_set_id, rule_order) DEFERRABLE
 );
 
 CREATE TABLE nms.notification (

@@ -53,9 +53,9 @@ func deliveryPackage() []jobs.Workflow {
 			Reads:    tables("nms.tracking_log nms.tracking_url nms.broad_log nms.delivery xtk.option"),
 			Writes:   tables("nms.tracking_log nms.tracking_stats nms.tracking_url nms.delivery nms.proposition nms.recipient xtk.option")},
 		{Name: "deliverabilityUpdate", Label: "Refresh for deliverability", Package: "delivery",
-			Schedule: "0 2 * * *",
-			Reads:    tables("xtk.option xtk.package_install nms.rule_set"),
-			Writes:   tables("nms.mail_rule nms.mx_rule nms.domain_rule nms.suppression nms.rule_set nms.broad_log_msg xtk.option")},
+			Schedule: "0 2 * * *", Run: delivery.DeliverabilityUpdate,
+			Reads:  tables("xtk.option xtk.package_install nms.ext_account nms.rule_set nms.mail_rule nms.broad_log_msg"),
+			Writes: tables("nms.mail_rule nms.mx_rule nms.domain_rule nms.suppression nms.rule_set nms.broad_log_msg xtk.option")},
 	}
 }
 
