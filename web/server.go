@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -76,28 +77,7 @@ type route struct {
 // routes is every route of the console. What is not here does not exist, and a line without a right denies.
 func (s *Server) routes() []route {
 	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
-	return append([]route{
-		{method: get, path: "/healthz", right: anyone, handle: s.healthz},
-		{method: get, path: "/readyz", right: anyone, handle: s.readyz},
-		{method: get, path: "/r/test", right: anyone, handle: s.redirectionTest},
-		{method: get, path: "/r/", right: anyone, handle: s.followLink},
-		{method: get, path: "/r/:random", right: anyone, handle: s.hitTag},
-		{method: get, path: "/r/mirror", right: anyone, handle: s.mirrorPage},
-		{method: get, path: "/r/opt-out", right: anyone, handle: s.optOutPage},
-		{method: post, path: "/r/opt-out", right: anyone, handle: s.optOut},
-		{method: get, path: "/metrics", right: anyone, handle: s.showMetrics},
-		{method: get, path: "/static/:name", right: anyone, handle: s.staticFile},
-		{method: get, path: "/favicon.ico", right: anyone, handle: s.favicon},
-
-		{method: get, path: "/sign-in", right: anyone, handle: s.signInPage},
-		{method: post, path: "/sign-in", right: anyone, handle: s.signIn},
-		{method: get, path: "/set-up", right: anyone, handle: s.setUpPage},
-		{method: post, path: "/set-up", right: anyone, handle: s.makeInstance},
-		{method: get, path: "/set-up/:token", right: anyone, handle: s.setUpPage},
-		{method: get, path: "/reset/:token", right: anyone, handle: s.resetPage},
-		{method: post, path: "/reset", right: anyone, handle: s.resetPassword},
-		{method: post, path: "/preferences", right: anyone, handle: s.setPreferences},
-
+	return slices.Concat(s.openRoutes(), []route{
 		{method: post, path: "/sign-out", right: signedIn, handle: s.signOut},
 		{method: get, path: "/confirm", right: signedIn, handle: s.confirmPage},
 		{method: post, path: "/confirm", right: signedIn, handle: s.confirm},
@@ -160,7 +140,34 @@ func (s *Server) routes() []route {
 		{method: post, path: "/mail/:id/again", right: administration, handle: s.sendAgain},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
-	}, s.apiRoutes()...)
+	}, s.apiRoutes())
+}
+
+// openRoutes are those that need no operator: for machines, for who reads a message, and for who signs in.
+func (s *Server) openRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, path: "/healthz", right: anyone, handle: s.healthz},
+		{method: get, path: "/readyz", right: anyone, handle: s.readyz},
+		{method: get, path: "/r/test", right: anyone, handle: s.redirectionTest},
+		{method: get, path: "/r/", right: anyone, handle: s.followLink},
+		{method: get, path: "/r/:random", right: anyone, handle: s.hitTag},
+		{method: get, path: "/r/mirror", right: anyone, handle: s.mirrorPage},
+		{method: get, path: "/r/opt-out", right: anyone, handle: s.optOutPage},
+		{method: post, path: "/r/opt-out", right: anyone, handle: s.optOut},
+		{method: get, path: "/metrics", right: anyone, handle: s.showMetrics},
+		{method: get, path: "/static/:name", right: anyone, handle: s.staticFile},
+		{method: get, path: "/favicon.ico", right: anyone, handle: s.favicon},
+
+		{method: get, path: "/sign-in", right: anyone, handle: s.signInPage},
+		{method: post, path: "/sign-in", right: anyone, handle: s.signIn},
+		{method: get, path: "/set-up", right: anyone, handle: s.setUpPage},
+		{method: post, path: "/set-up", right: anyone, handle: s.makeInstance},
+		{method: get, path: "/set-up/:token", right: anyone, handle: s.setUpPage},
+		{method: get, path: "/reset/:token", right: anyone, handle: s.resetPage},
+		{method: post, path: "/reset", right: anyone, handle: s.resetPassword},
+		{method: post, path: "/preferences", right: anyone, handle: s.setPreferences},
+	}
 }
 
 // apiRoutes are those for other instances, which show a token: see api.go.
