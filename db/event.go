@@ -23,6 +23,7 @@ type Slot struct {
 	Began          *time.Time
 	Losses         int
 	OrderedBy      string
+	FrozenBy       string // who froze the instance and why, of a slot that a freeze skipped
 }
 
 // Late reports a slot that began, or still waits, more than Lateness after it was due.
@@ -37,6 +38,7 @@ func (s Slot) Late(now time.Time) bool {
 type SlotFilter struct {
 	WorkflowID int64
 	From, To   time.Time
+	NotRun     bool // only slots of the schedule that did not run to their end
 	Before     *RunCursor
 	Limit      int
 }
@@ -50,17 +52,19 @@ func (d *DB) Slots(ctx context.Context, f SlotFilter) ([]Slot, bool, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT e.id, e.workflow_id, w.internal_name, e.kind, e.mode, e.status, COALESCE(e.reason, ''), e.occurrences,
 		       e.scheduled_at, e.scheduled_to, COALESCE(t.id, 0), COALESCE(t.status, ''), t.start_date, e.losses,
-		       COALESCE(e.operator_login, '')
+		       COALESCE(e.operator_login, ''), COALESCE(f.by_login || ': ' || f.reason, '')
 		FROM xtk.workflow_event e
 		JOIN xtk.workflow w ON w.id = e.workflow_id
 		LEFT JOIN xtk.workflow_task t ON t.id = e.task_id
+		LEFT JOIN xtk.freeze f ON e.reason = 'freeze' AND tstzrange(f.since, LEAST(f.until, f.lifted_at)) @> e.scheduled_at
 		WHERE (@workflow = 0 OR e.workflow_id = @workflow)
 		  AND (@from::timestamptz IS NULL OR e.scheduled_at >= @from)
 		  AND (@to::timestamptz IS NULL OR e.scheduled_at < @to)
+		  AND (NOT @not_run OR e.slot AND e.answer NOT IN ('ran', 'ran_late', 'caught_up', 'running', 'waiting'))
 		  AND (e.scheduled_at, e.id) < (@start, @id)
 		ORDER BY e.scheduled_at DESC, e.id DESC
 		LIMIT @limit`, pgx.StrictNamedArgs{"workflow": f.WorkflowID, "from": orNull(f.From), "to": orNull(f.To),
-		"start": before.Start, "id": before.ID, "limit": f.Limit + 1})
+		"not_run": f.NotRun, "start": before.Start, "id": before.ID, "limit": f.Limit + 1})
 	if err != nil {
 		return nil, false, fmt.Errorf("due slots: %w", err)
 	}
@@ -79,36 +83,49 @@ type Account struct {
 	Due, Ran, RanLate, CaughtUp, Failed, Stopped, Skipped, Missed, Cancelled, Running, Waiting int
 }
 
+// add counts n slots with an answer, as the column of that name has it.
+func (a *Account) add(answer string, n int) {
+	a.Due += n
+	switch answer {
+	case "ran_late":
+		a.RanLate += n
+	case "caught_up":
+		a.CaughtUp += n
+	case "failed", "interrupted":
+		a.Failed += n
+	case "stopped":
+		a.Stopped += n
+	case "skipped":
+		a.Skipped += n
+	case "missed":
+		a.Missed += n
+	case "cancelled":
+		a.Cancelled += n
+	case "running":
+		a.Running += n
+	case "waiting":
+		a.Waiting += n
+	default:
+		a.Ran += n
+	}
+}
+
 // SlotAccount counts the slots of a period by their answer, of one workflow or of all (0). Orders and signals are not slots.
 func (d *DB) SlotAccount(ctx context.Context, workflowID int64, from, to time.Time) (Account, error) {
 	var a Account
-	// A failed run counts as failed, however late it was; a caught-up one is not late a second time.
-	err := d.Pool.QueryRow(ctx, `
-		SELECT COALESCE(sum(n), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'ran'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'late'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'catch_up'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer IN ('failed', 'interrupted')), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'stopped'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'skipped'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'missed'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'cancelled'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'running'), 0),
-		       COALESCE(sum(n) FILTER (WHERE answer = 'pending'), 0)
-		FROM (SELECT e.occurrences AS n,
-		             CASE WHEN e.status IN ('pending', 'skipped', 'missed', 'cancelled') THEN e.status
-		                  WHEN e.status = 'processing' THEN 'running'
-		                  WHEN t.status IN ('failed', 'stopped', 'interrupted') THEN t.status
-		                  WHEN e.kind = 'catch_up' THEN 'catch_up'
-		                  WHEN t.start_date > e.scheduled_at + $4::interval THEN 'late'
-		                  ELSE 'ran' END AS answer
-		      FROM xtk.workflow_event e
-		      LEFT JOIN xtk.workflow_task t ON t.id = e.task_id
-		      WHERE ($1 = 0 OR e.workflow_id = $1)
-		        AND e.kind IN ('scheduled', 'catch_up')
-		        AND e.scheduled_at >= $2 AND e.scheduled_at < $3) slot`, workflowID, from, to, Lateness).Scan(
-		&a.Due, &a.Ran, &a.RanLate, &a.CaughtUp, &a.Failed, &a.Stopped, &a.Skipped, &a.Missed, &a.Cancelled, &a.Running, &a.Waiting)
+	rows, err := d.Pool.Query(ctx, `
+		SELECT e.answer, sum(e.occurrences)
+		FROM xtk.workflow_event e
+		WHERE ($1 = 0 OR e.workflow_id = $1)
+		  AND e.slot
+		  AND e.scheduled_at >= $2 AND e.scheduled_at < $3
+		GROUP BY e.answer`, workflowID, from, to)
 	if err != nil {
+		return a, fmt.Errorf("account of the due slots: %w", err)
+	}
+	var answer string
+	var n int
+	if _, err := pgx.ForEachRow(rows, []any{&answer, &n}, func() error { a.add(answer, n); return nil }); err != nil {
 		return a, fmt.Errorf("account of the due slots: %w", err)
 	}
 	return a, nil

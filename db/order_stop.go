@@ -52,7 +52,7 @@ func endTaskNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string)
 	}
 	if _, err := tx.Exec(ctx, `
 		UPDATE xtk.workflow_event
-		SET status = 'processed'
+		SET status = 'processed', outcome = 'stopped'
 		WHERE workflow_id = $1 AND status = 'processing'`, w.ID); err != nil {
 		return fmt.Errorf("end its event: %w", err)
 	}

@@ -206,12 +206,13 @@ func TestSlotAccount(t *testing.T) {
 	id := addWorkflow(t, d, "accounted", db.Started, false)
 	history(t, d, id)
 	if _, err := d.Pool.Exec(t.Context(), `
-		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, task_id)
-		SELECT t.workflow_id, 'scheduled', 'processed', NULL, t.start_date - CASE t.rows_changed WHEN 100 THEN interval '1 hour' ELSE '0' END, 1, t.id
+		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, task_id, processing_date, outcome)
+		SELECT t.workflow_id, 'scheduled', 'processed', NULL, t.start_date - CASE t.rows_changed WHEN 100 THEN interval '1 hour' ELSE '0' END, 1, t.id,
+		       t.start_date, t.status
 		FROM xtk.workflow_task t
-		UNION ALL SELECT $1, 'scheduled', 'missed', 'service_down', now() - interval '1 hour', 7, NULL
-		UNION ALL SELECT $1, 'scheduled', 'skipped', 'already_running', now() - interval '2 hours', 1, NULL
-		UNION ALL SELECT $1, 'manual', 'pending', NULL, now() - interval '2 hours', 1, NULL`, id); err != nil {
+		UNION ALL SELECT $1, 'scheduled', 'missed', 'service_down', now() - interval '1 hour', 7, NULL, NULL, NULL
+		UNION ALL SELECT $1, 'scheduled', 'skipped', 'already_running', now() - interval '2 hours', 1, NULL, NULL, NULL
+		UNION ALL SELECT $1, 'manual', 'pending', NULL, now() - interval '2 hours', 1, NULL, NULL, NULL`, id); err != nil {
 		t.Fatal(err)
 	}
 	a, err := d.SlotAccount(t.Context(), id, time.Now().AddDate(0, 0, -9), time.Now())

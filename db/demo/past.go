@@ -35,7 +35,8 @@ const (
 	failed
 	skippedPaused
 	skippedRunning
-	serviceDown
+	serviceDown // the process was not up at the slot, nor at the next one
+	caughtUp
 	withWarning
 	lostThenRepeated
 	slow
@@ -55,13 +56,13 @@ var pastWorkflows = []pastWorkflow{
 			{"app_subscriptions", "nms.app_subscription_rcp", 1, 58}, {"sessions", "xtk.session_info", 0.1, 9}, {"events", "nms.rt_event", 3, 230},
 			{"reactions", "nms.rema_match", 0.5, 100}, {"housekeeping", "xtk.login_attempt", 0.4, 92},
 		},
-		mishaps: map[int]mishap{1: slow, 3: withWarning, 6: serviceDown, 11: failedThenResumed, 16: lostThenRepeated, 20: skippedPaused,
-			21: skippedPaused, 22: skippedPaused, 27: slow, 34: failed, 45: serviceDown, 52: failedThenResumed},
+		mishaps: map[int]mishap{1: slow, 3: withWarning, 6: caughtUp, 7: serviceDown, 11: failedThenResumed, 16: lostThenRepeated, 20: skippedPaused,
+			21: skippedPaused, 22: skippedPaused, 27: slow, 34: failed, 45: caughtUp, 46: serviceDown, 52: failedThenResumed},
 	},
 	{
 		name: "aliasCleansing", hour: 3, verb: "updated",
 		steps:   []pastStep{{"company", "nms.recipient", 9, 6}, {"origin", "nms.recipient", 3, 0}},
-		mishaps: map[int]mishap{2: withWarning, 6: serviceDown, 9: failed, 14: skippedRunning, 31: withWarning, 45: serviceDown},
+		mishaps: map[int]mishap{2: withWarning, 6: caughtUp, 7: serviceDown, 9: failed, 14: skippedRunning, 31: withWarning, 45: caughtUp, 46: serviceDown},
 	},
 	{
 		name: "cleanupPausedWorkflows", hour: 5, weekday: time.Monday, weekly: true, verb: "updated",
@@ -164,8 +165,8 @@ func (h *history) slot(w pastWorkflow, workflow int64, at time.Time, m mishap) {
 	case skippedRunning:
 		h.event(run, "skipped", "already_running")
 	case serviceDown:
-		// The slot was missed with the service down; one run caught it up.
 		h.event(run, "missed", "service_down")
+	case caughtUp:
 		run.trigger, run.started = "catch_up", at.Add(47*time.Minute)
 		h.run(run)
 	case failed, failedThenResumed:

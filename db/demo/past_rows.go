@@ -50,14 +50,14 @@ func (h *history) event(r pastRun, status, reason string) int64 {
 	} else {
 		task, processed = h.task0+int64(len(h.tasks))+1, r.started
 	}
-	if kind != "scheduled" {
+	if kind != "scheduled" && kind != "catch_up" {
 		due = r.started
 	}
 	var losses int16
 	if r.lost {
 		losses = 1
 	}
-	h.events = append(h.events, []any{id, r.workflowID, kind, status, why, due, processed, task, losses, due})
+	h.events = append(h.events, []any{id, r.workflowID, kind, status, why, due, processed, task, losses, due, nil})
 	return id
 }
 
@@ -75,6 +75,7 @@ func (h *history) run(r pastRun) int64 {
 	if r.failedAt > 0 && r.resumes == 0 {
 		status = "failed"
 	}
+	h.events[len(h.events)-1][10] = status
 	return h.execution(r, event, status)
 }
 
@@ -221,7 +222,7 @@ func (h *history) write(ctx context.Context) error {
 		table, columns string
 		rows           [][]any
 	}{
-		{"xtk.workflow_event", "id workflow_id kind status reason scheduled_at processing_date task_id losses created", h.events},
+		{"xtk.workflow_event", "id workflow_id kind status reason scheduled_at processing_date task_id losses created outcome", h.events},
 		{"xtk.workflow_task", `id workflow_id event_id trigger status node backend_pid build started_by due_at start_date completion_date cut_off
 			resumes_task_id rows_read rows_changed warnings error_code error_step error_message result`, h.tasks},
 		{"xtk.workflow_task_step", `id task_id step_order step_key label status start_date end_date rows_changed

@@ -24,7 +24,7 @@ func deliveryPackage() []jobs.Workflow {
 			Writes: tables("nms.group nms.rcp_grp_rel nms.delivery nms.dlv_exclusion nms.coupon_value nms.broad_log nms.broad_log_mid " +
 				"nms.exclude_log nms.proposition nms.tracking_log nms.web_tracking_log nms.tracking_stats nms.tracking_url " +
 				"nms.delivery_part nms.delivery_log_stats nms.mirror_page_info nms.mirror_page_search xtk.job_log xtk.reject " +
-				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.workflow_login nms.visitor nms.address " +
+				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.slot_month xtk.workflow_login nms.visitor nms.address " +
 				"nms.subscription nms.provider_msg_id nms.email_error_stat nms.email_error nms.mx_domain xtk.audit " +
 				"nms.app_subscription_rcp xtk.session_info xtk.api_token nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
 				"nms.rema_match xtk.login_attempt xtk.heatmap_sample nms.notification xtk.workflow_job xtk.setup_token xtk.audit_anchor xtk.option")},

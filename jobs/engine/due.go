@@ -270,15 +270,29 @@ func (w scheduled) catchUp(ctx context.Context, tx pgx.Tx, slots []time.Time) er
 		count, w.local(slots[0]), says))
 }
 
-// insert writes slots with their answer; very many that were not run become one row with their number.
+// insert writes slots with their answer; very many that were not run become one row a month with their number.
 func (w scheduled) insert(ctx context.Context, tx pgx.Tx, slots []time.Time, a answer) error {
+	if len(slots) <= singly {
+		return w.insertRow(ctx, tx, slots, 1, nil, a)
+	}
+	for len(slots) > 0 {
+		month := slots[0].In(w.Zone).Format("2006-01")
+		n := 1
+		for n < len(slots) && slots[n].In(w.Zone).Format("2006-01") == month {
+			n++
+		}
+		if err := w.insertRow(ctx, tx, slots[:1], n, &slots[n-1], a); err != nil {
+			return err
+		}
+		slots = slots[n:]
+	}
+	return nil
+}
+
+// insertRow writes a row for each slot, or one that stands for many, up to a moment.
+func (w scheduled) insertRow(ctx context.Context, tx pgx.Tx, slots []time.Time, occurrences int, to *time.Time, a answer) error {
 	if len(slots) == 0 {
 		return nil
-	}
-	occurrences, to := 1, (*time.Time)(nil)
-	if len(slots) > singly {
-		occurrences, to = len(slots), &slots[len(slots)-1]
-		slots = slots[:1]
 	}
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, scheduled_to)

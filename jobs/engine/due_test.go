@@ -69,8 +69,8 @@ func TestDownOverDueTimes(t *testing.T) {
 	if got, want := n.text(slotsSQL, some), strings.Repeat("scheduled/missed/service_down ", 3)+"catch_up/processed"; got != want {
 		t.Errorf("hourly: got %s, want %s", got, want)
 	}
-	got := n.text(`SELECT count(*) || ' rows, ' || (sum(occurrences) > 5700)::text FROM xtk.workflow_event WHERE workflow_id = $1`, often)
-	if want := "2 rows, true"; got != want {
+	got := n.text(`SELECT CASE WHEN count(*) <= 4 THEN 'a row a month, ' END || (sum(occurrences) > 5700)::text FROM xtk.workflow_event WHERE workflow_id = $1`, often)
+	if want := "a row a month, true"; got != want {
 		t.Errorf("every ten minutes over 40 days: got %s, want %s", got, want)
 	}
 	if got := n.text(`SELECT bool_and(next_processing > now()) FROM xtk.workflow`); got != "true" {

@@ -116,7 +116,7 @@ func (x *execution) finish(ctx context.Context, tx pgx.Tx, o jobs.Outcome, shutd
 			return fmt.Errorf("give the event back: %w", err)
 		}
 	} else if _, err := tx.Exec(ctx, `
-		UPDATE xtk.workflow_event SET status = 'processed' WHERE id = $1`, x.event); err != nil {
+		UPDATE xtk.workflow_event SET status = 'processed', outcome = $2 WHERE id = $1`, x.event, o.Status); err != nil {
 		return fmt.Errorf("end the event: %w", err)
 	}
 	end := ending{workflow: x.workflowID, task: x.task, mode: x.mode, status: o.Status, step: o.Step, message: o.Message}

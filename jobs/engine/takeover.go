@@ -105,7 +105,7 @@ func (l lostRun) dueAgain(ctx context.Context, tx pgx.Tx) (givenUp bool, err err
 	again := !givenUp && l.Mode == "normal"
 	if _, err := tx.Exec(ctx, `
 		UPDATE xtk.workflow_event
-		SET status = CASE WHEN $2 THEN 'pending' ELSE 'processed' END
+		SET status = CASE WHEN $2 THEN 'pending' ELSE 'processed' END, outcome = CASE WHEN NOT $2 THEN 'interrupted' END
 		WHERE id = $1 AND status = 'processing'`, l.Event, again); err != nil {
 		return givenUp, fmt.Errorf("its event: %w", err)
 	}
