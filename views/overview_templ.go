@@ -562,7 +562,7 @@ func nightAccount(p Overview) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = SectionHead(p.T("overview.night"), p.T("overview.night_note", p.When(p.Night.Since)), Link{}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = SectionHead(p.T("overview.night"), p.T("overview.night_note", p.When(p.Night.Since)), Link{p.T("rail.statement"), "/statement"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -72,6 +72,7 @@ const (
 	SectionNext      Section = "next"
 	SectionWorkflows Section = "workflows"
 	SectionRuns      Section = "runs"
+	SectionStatement Section = "statement"
 	SectionBilling   Section = "billing"
 	SectionHeat      Section = "heat"
 	SectionOptions   Section = "options"
@@ -143,7 +144,7 @@ type railItem struct {
 func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
-		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionHeat, "/heat-map", true}}},
+		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionStatement, "/statement", false}, {SectionHeat, "/heat-map", true}}},
 		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}

@@ -73,6 +73,7 @@ type Slot struct {
 	State State     // Finished: ran; Late: ran late; Skipped, Missed, Cancelled, Waiting, Running, Due
 	Lag   time.Duration
 	Why   string // reason key, word "reason.…"; empty: none
+	Note  string // more on the reason
 	Run   int64
 }
 

@@ -182,7 +182,7 @@ func workflowBody(p Workflow) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = SectionHead(p.recorderTitle(), p.recorderNote(), Link{}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = SectionHead(p.recorderTitle(), p.recorderNote(), Link{p.T("statement.link"), workflowPath(p.Name) + "/statement"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -179,6 +179,8 @@ func (s Slot) answer(p Page) string {
 
 func (s Slot) why(p Page) string {
 	switch {
+	case s.Note != "":
+		return p.T("reason."+s.Why) + ", " + s.Note
 	case s.Why != "":
 		return p.T("reason." + s.Why)
 	case s.Kind != "" && s.Kind != "scheduled":

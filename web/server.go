@@ -106,6 +106,11 @@ func (s *Server) routes() []route {
 		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
 		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
 
+		{method: get, path: "/statement", right: signedIn, handle: s.showStatement},
+		{method: get, path: "/statement.csv", right: signedIn, handle: s.exportStatement},
+		{method: get, path: "/workflows/:name/statement", right: signedIn, handle: s.showStatement},
+		{method: get, path: "/workflows/:name/statement.csv", right: signedIn, handle: s.exportStatement},
+
 		{method: get, path: "/freeze", right: administration, handle: s.askFreeze},
 		{method: post, path: "/freeze", right: administration, handle: s.setFreeze, confirmed: true},
 		{method: get, path: "/freeze/lift", right: administration, handle: s.askLift},
