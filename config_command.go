@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -31,6 +32,9 @@ type config struct {
 	metricsToken    string
 	logLevel        slog.Level
 }
+
+// rawLog is the folder in which this node's redirection writes its raw log.
+func (c config) rawLog() string { return filepath.Join(c.dataDir, "redir", "log") }
 
 // variable is one environment variable: README's table is held against this list by a test.
 type variable struct {

@@ -50,7 +50,7 @@ func runCommand(ctx context.Context, c config, args []string, out io.Writer) err
 			return err
 		}
 		e := engine.New(engine.Config{DB: d, Workflows: only, Node: c.node + " (run)", Build: build(),
-			Affinities: []string{row.Affinity}, TakesUnassigned: true, Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+			Affinities: []string{row.Affinity}, TakesUnassigned: true, RawLog: c.rawLog(), Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 		working, stop := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- e.Run(working) }()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"nightshift/db"
@@ -49,7 +48,7 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 		return errors.Join(err, listener.Close())
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
-	raw, err := redirlog.Open(filepath.Join(c.dataDir, "redir", "log"), redirlog.Options{Logger: logger})
+	raw, err := redirlog.Open(c.rawLog(), redirlog.Options{Logger: logger})
 	if err != nil {
 		return errors.Join(fmt.Errorf("NIGHTSHIFT_DATA: %w", err), listener.Close())
 	}
@@ -66,7 +65,7 @@ func parts(c config, d *db.DB, listener net.Listener, logger *slog.Logger, raw *
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
 		RawLog: raw, Build: build(), Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
-		TakesUnassigned: c.takesUnassigned, Build: build(), Logger: logger})
+		TakesUnassigned: c.takesUnassigned, RawLog: c.rawLog(), Build: build(), Logger: logger})
 	return []part{
 		func(ctx context.Context) error { return console.Serve(ctx, listener) },
 		e.Run,

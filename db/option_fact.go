@@ -24,7 +24,7 @@ const (
 // OptionFact is what this version knows of an option: how to read, check and explain it.
 type OptionFact struct {
 	Name     string
-	Group    string // purge, engine, instance or session: the part of the page it stands in
+	Group    string // purge, engine, instance, tracking or session: the part of the page it stands in
 	Kind     OptionKind
 	Default  string   // as a person writes it (days for OptionDays)
 	Min, Max int64    // of numbers and days
@@ -49,7 +49,7 @@ func purgeDelay(name, days string) OptionFact {
 
 // KnownOptions lists the options that this version reads, in the order of the page.
 func KnownOptions() []OptionFact {
-	return []OptionFact{
+	return append([]OptionFact{
 		purgeDelay("NmsCleanup_TrackingStatPurgeDelay", "365"),
 		purgeDelay("NmsCleanup_BroadLogPurgeDelay", "180"),
 		purgeDelay("NmsCleanup_TrackingLogPurgeDelay", "365"),
@@ -86,7 +86,7 @@ func KnownOptions() []OptionFact {
 		{Name: "NmsMidSourcing_PrepareFlow", Group: "instance", Kind: OptionNumber, Default: "3", Min: 1, Max: 100, Unit: "option.unit.calls"},
 		{Name: "NmsMidSourcing_LogsPeriodHour", Group: "instance", Kind: OptionNumber, Default: "0", Min: 0, Max: 8760, Unit: "option.unit.hours"},
 		{Name: "XtkSession_IdleTimeoutSec", Group: "session", Kind: OptionNumber, Default: "1800", Min: 60, Max: 86400, Unit: "option.unit.seconds"},
-	}
+	}, trackingOptions()...)
 }
 
 // stored checks what a person wrote and returns the value to store.

@@ -1221,6 +1221,7 @@ CREATE INDEX proposition_last_modified_id_idx ON nms.proposition USING btree (la
 CREATE INDEX proposition_offer_id_idx ON nms.proposition USING btree (offer_id);
 CREATE INDEX proposition_offer_space_id_idx ON nms.proposition USING btree (offer_space_id);
 CREATE INDEX proposition_recipient_id_idx ON nms.proposition USING btree (recipient_id);
+CREATE INDEX proposition_waiting ON nms.proposition USING btree (event_date) WHERE ((status = ANY (ARRAY['generated'::text, 'scheduled'::text])) AND (delivery_id IS NOT NULL));
 CREATE TRIGGER touch BEFORE UPDATE ON nms.proposition FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
 CREATE TABLE nms.provider_msg_id (
@@ -1543,6 +1544,7 @@ CREATE INDEX tracking_log_batch_event_id_idx ON nms.tracking_log_batch_event USI
 CREATE INDEX tracking_log_batch_event_last_modified_id_idx ON nms.tracking_log_batch_event USING btree (last_modified, id);
 CREATE INDEX tracking_log_batch_event_log_date_idx ON nms.tracking_log_batch_event USING btree (log_date);
 CREATE UNIQUE INDEX tracking_log_batch_event_raw_id_delivery_id_idx ON nms.tracking_log_batch_event USING btree (raw_id, delivery_id) WHERE (raw_id IS NOT NULL);
+CREATE INDEX tracking_log_batch_event_source_id ON nms.tracking_log_batch_event USING btree (source_id);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.tracking_log_batch_event FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
 CREATE TABLE nms.tracking_log_default PARTITION OF nms.tracking_log DEFAULT WITH (fillfactor=90, autovacuum_vacuum_scale_factor=0.02, autovacuum_analyze_scale_factor=0.02);
@@ -1589,6 +1591,7 @@ CREATE INDEX tracking_log_rt_event_id_idx ON nms.tracking_log_rt_event USING btr
 CREATE INDEX tracking_log_rt_event_last_modified_id_idx ON nms.tracking_log_rt_event USING btree (last_modified, id);
 CREATE INDEX tracking_log_rt_event_log_date_idx ON nms.tracking_log_rt_event USING btree (log_date);
 CREATE UNIQUE INDEX tracking_log_rt_event_raw_id_delivery_id_idx ON nms.tracking_log_rt_event USING btree (raw_id, delivery_id) WHERE (raw_id IS NOT NULL);
+CREATE INDEX tracking_log_rt_event_source_id ON nms.tracking_log_rt_event USING btree (source_id);
 CREATE TRIGGER touch BEFORE UPDATE ON nms.tracking_log_rt_event FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 
 CREATE TABLE nms.tracking_log_visitor (
@@ -1610,6 +1613,7 @@ CREATE INDEX tracking_log_visitor_delivery_id_log_date_idx ON nms.tracking_log_v
 CREATE INDEX tracking_log_visitor_id_idx ON nms.tracking_log_visitor USING btree (id);
 CREATE INDEX tracking_log_visitor_log_date_idx ON nms.tracking_log_visitor USING btree (log_date);
 CREATE UNIQUE INDEX tracking_log_visitor_raw_id_delivery_id_idx ON nms.tracking_log_visitor USING btree (raw_id, delivery_id) WHERE (raw_id IS NOT NULL);
+CREATE INDEX tracking_log_visitor_source_id ON nms.tracking_log_visitor USING btree (source_id);
 CREATE INDEX tracking_log_visitor_visitor_id_idx ON nms.tracking_log_visitor USING btree (visitor_id);
 
 CREATE TABLE nms.tracking_stats (

@@ -24,6 +24,8 @@ type Execution struct {
 	Session  *pgx.Conn
 	TaskID   int64
 	Workflow Workflow
+	// RawLog is that of the node; may be empty.
+	RawLog RawLog
 	// Finish adds the consequences of the outcome to the transaction that writes it. May be nil.
 	Finish func(ctx context.Context, tx pgx.Tx, outcome Outcome) error
 	// Waits are the pauses before a transaction that met a passing error is tried again; nil: 1, 4 and 16 s.
@@ -56,7 +58,7 @@ func Execute(ctx context.Context, e Execution) Outcome {
 	if err != nil {
 		return Outcome{Status: "lost", Err: err, Message: redact(err.Error())}
 	}
-	r := &Run{db: e.DB, task: t, session: e.Session, waits: e.Waits, options: map[string]*string{}}
+	r := &Run{db: e.DB, task: t, rawLog: e.RawLog, session: e.Session, waits: e.Waits, options: map[string]*string{}}
 	if r.waits == nil {
 		r.waits = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 	}

@@ -18,6 +18,7 @@ import (
 type Run struct {
 	db      *db.DB
 	task    task
+	rawLog  RawLog
 	journal *journal
 	waits   []time.Duration
 
@@ -39,6 +40,15 @@ type Run struct {
 	// options keeps what the run has read, so that a rule sees one value from its beginning to its end.
 	options map[string]*string
 }
+
+// RawLog is where the redirection of a node writes its raw log.
+type RawLog struct {
+	Server string // whose it is
+	Folder string // empty: the node has none
+}
+
+// RawLog is the raw log of the node on which the run is at work.
+func (r *Run) RawLog() RawLog { return r.rawLog }
 
 // Now is the run's cut-off: the database's time when the run began. Every rule of the run counts from it.
 func (r *Run) Now() time.Time { return r.task.cutOff }

@@ -15,7 +15,7 @@ import (
 )
 
 // optionGroups are the parts of the page, in their order.
-const optionGroups = "purge engine instance session other"
+const optionGroups = "purge engine instance tracking session other"
 
 func (s *Server) optionsPage(c echo.Context) error {
 	search := strings.TrimSpace(c.QueryParam("q"))

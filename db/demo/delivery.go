@@ -125,11 +125,16 @@ const urlsEach = 3
 // urls: three links a delivery, with ids that follow from the delivery's.
 func (l *loader) urls(ctx context.Context) error {
 	kinds := []string{"home", "offer", "opt-out"}
-	return l.copy(ctx, "nms.tracking_url", "id delivery_id type source label tag_id checksum occurrence",
+	return l.copy(ctx, "nms.tracking_url", "id delivery_id type source label tag_id checksum occurrence offer_id offer_space_id",
 		numbered(int64(len(l.deliveries))*urlsEach, func(i int64) []any {
 			d, kind := &l.deliveries[i/urlsEach], i%urlsEach
 			source := fmt.Sprintf("https://www.example.com/%s?d=%d", kinds[kind], d.id)
-			return []any{urlOf(d.id, kind), d.id, []int16{1, 1, 3}[kind], source, kinds[kind], fmt.Sprintf("t%d", 1000+i), int64(mix(i, 8) >> 1), int32(1)}
+			var offer, space any
+			if kinds[kind] == "offer" {
+				offer, space = d.offer(), emailSpace
+			}
+			return []any{urlOf(d.id, kind), d.id, []int16{1, 1, 3}[kind], source, kinds[kind], fmt.Sprintf("t%d", 1000+i), int64(mix(i, 8) >> 1), int32(1),
+				offer, space}
 		}))
 }
 

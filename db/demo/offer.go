@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+const offers = 40
+
+// emailSpace is the space in which a delivery shows its offer.
+const emailSpace = int64(1)
+
+// offer is the one that a delivery shows behind its link to an offer.
+func (d *delivery) offer() int64 { return 1 + d.id%offers }
+
 func loadOffers(ctx context.Context, l *loader) error {
 	err := l.exec(ctx, `
 		INSERT INTO nms.offer_env (id, internal_name, label, kind, live_env_id)
@@ -16,7 +24,6 @@ func loadOffers(ctx context.Context, l *loader) error {
 	if err := l.loadCatalogue(ctx); err != nil {
 		return err
 	}
-	const offers = 40
 	err = l.copy(ctx, "nms.offer", `id environment_id category_id internal_name label code state content_status eligibility_status
 		source_id source_modified live_offer_id published_at created last_modified`,
 		numbered(2*offers, func(i int64) []any {
@@ -41,13 +48,15 @@ func loadOffers(ctx context.Context, l *loader) error {
 			h, modified := mix(i, 20), l.ago(l.age(i, 365*day))
 			d := &l.deliveries[h%uint64(len(l.deliveries))]
 			var delivery, log any
+			offer, space := int64(1+h>>40%offers), int64(1+h>>50%3)
 			recipient := 1 + int64(h>>20%uint64(l.plan.recipients))
 			// Half of them went by a delivery, some of those that cleanup removes with all they carry.
 			if h>>8%2 == 0 && d.messages > 0 {
 				k := int64(h >> 12 % uint64(d.messages))
 				delivery, log, recipient = d.id, d.firstMessage+k, d.recipient(k, l.plan.recipients)
+				offer, space = d.offer(), emailSpace
 			}
-			return []any{i + 1, recipient, int64(1 + h>>40%offers), int64(1 + h>>50%3), delivery, log, pick(statuses, h>>30), int32(1 + h>>56%3),
+			return []any{i + 1, recipient, offer, space, delivery, log, pick(statuses, h>>30), int32(1 + h>>56%3),
 				int64(5), modified.Add(-hour), modified}
 		}))
 }

@@ -49,9 +49,11 @@ func deliveryPackage() []jobs.Workflow {
 			Reads:    tables("nms.delivery nms.broad_log nms.tracking_log nms.tracking_url"),
 			Writes:   tables("nms.delivery_log_stats nms.user_agent_stats xtk.olap_aggregate xtk.option")},
 		{Name: "tracking", Label: "Tracking", Package: "delivery",
-			Schedule: "0 * * * *",
-			Reads:    tables("nms.tracking_log nms.tracking_url nms.broad_log nms.delivery xtk.option"),
-			Writes:   tables("nms.tracking_log nms.tracking_stats nms.tracking_url nms.delivery nms.proposition nms.recipient xtk.option")},
+			Schedule: "0 * * * *", Run: delivery.Tracking,
+			Reads: tables("nms.delivery nms.delivery_mapping nms.broad_log nms.broad_log_visitor nms.tracking_url nms.tracking_log nms.offer_space " +
+				"nms.robot_rule nms.recipient nms.ext_account xtk.option"),
+			Writes: tables("nms.tracking_log nms.tracking_log_visitor nms.tracking_log_rt_event nms.tracking_log_batch_event nms.web_tracking_log nms.user_agent " +
+				"nms.user_agent_reject nms.tracking_stats nms.delivery nms.proposition xtk.reject xtk.option")},
 		{Name: "deliverabilityUpdate", Label: "Refresh for deliverability", Package: "delivery",
 			Schedule: "0 2 * * *", Run: delivery.DeliverabilityUpdate,
 			Reads:  tables("xtk.option xtk.package_install nms.ext_account nms.rule_set nms.mail_rule nms.broad_log_msg"),

@@ -7,11 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/jobs"
 )
+
+var errNoMapping = errors.New("no delivery mapping names a table of tracking logs")
 
 // tracker is one execution of tracking.
 type tracker struct {
@@ -19,6 +22,18 @@ type tracker struct {
 	tables       []trackingTable // each pair once; the first is that of recipients
 	mappings     map[int64]int   // which of them a mapping names
 	propositions []string        // quoted
+
+	clock     time.Duration      // how far the database's is ahead of ours
+	pointers  map[string]pointer // by server
+	corrected map[string]bool    // servers of whose clock was told
+	total     lineCounts
+	rejects   int // malformed lines kept by this run
+	dedup     time.Duration
+	agents    agentCache
+	links     *links
+	robots    robots
+	webMode   string
+	virtual   int64 // the delivery of web hits without one; 0: none
 }
 
 // trackingTable is a table of tracking logs with the table of messages that it belongs to, their names quoted.
@@ -31,10 +46,10 @@ type trackingTable struct {
 // deliveries up to date and moves propositions on. A server that cannot be read keeps its pointer and leaves the others
 // alone; what follows is still done, and the run fails at its end.
 func Tracking(ctx context.Context, r *jobs.Run) error {
-	if err := r.Steps(ctx, "consolidate", "indicators", "propositions"); err != nil {
+	if err := r.Steps(ctx, "retrieve", "consolidate", "indicators", "propositions"); err != nil {
 		return err
 	}
-	t := &tracker{Run: r}
+	t := &tracker{Run: r, corrected: map[string]bool{}}
 	if err := t.readTables(ctx); err != nil {
 		return err
 	}
@@ -42,9 +57,9 @@ func Tracking(ctx context.Context, r *jobs.Run) error {
 	for _, s := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"consolidate", t.consolidate}, {"indicators", t.indicators}, {"propositions", t.follow}} {
+	}{{"retrieve", t.retrieve}, {"consolidate", t.consolidate}, {"indicators", t.indicators}, {"propositions", t.follow}} {
 		err := r.Step(ctx, s.name, s.do)
-		if ctx.Err() != nil || errors.Is(err, jobs.ErrStopped) {
+		if err != nil && (ctx.Err() != nil || errors.Is(err, jobs.ErrStopped)) {
 			return err
 		}
 		failed = append(failed, err)
@@ -67,7 +82,7 @@ func (t *tracker) readTables(ctx context.Context) error {
 			t.Warn("a delivery mapping names %s and %s, which are not both tables", hits, logs)
 			return nil
 		}
-		found.hits, found.logs = quoted(hits), quoted(logs)
+		found.hits, found.logs = qualified(hits), qualified(logs)
 		t.mappings[id] = slices.Index(t.tables, found)
 		if t.mappings[id] < 0 {
 			t.mappings[id] = len(t.tables)
@@ -94,17 +109,14 @@ func (t *tracker) readTables(ctx context.Context) error {
 		return fmt.Errorf("tables of the delivery mappings: %w", err)
 	}
 	if len(t.tables) == 0 {
-		return errors.New("no delivery mapping names a table of tracking logs")
+		return errNoMapping
 	}
 	propositions, err := mappedTables(ctx, t.Run, "proposition")
 	for _, table := range propositions {
-		t.propositions = append(t.propositions, quoted(table.name))
+		t.propositions = append(t.propositions, qualified(table.name))
 	}
 	return err
 }
-
-// quoted writes a table's name for a statement.
-func quoted(name string) string { return pgx.Identifier(strings.Split(name, ".")).Sanitize() }
 
 // tableOf finds the table of a delivery's mapping; without one it is that of recipients.
 func (t *tracker) tableOf(mapping int64) trackingTable { return t.tables[t.mappings[mapping]] }

@@ -17,7 +17,7 @@ const (
 	// bucket is the stretch of time that one row of nms.tracking_stats sums up.
 	bucket = 5 * time.Minute
 	// slice is how much time one transaction consolidates at most, lateSlice how many new logs it looks through for late ones.
-	slice     = 24 * time.Hour
+	slice     = 7 * 24 * time.Hour
 	lateSlice = 100_000
 )
 

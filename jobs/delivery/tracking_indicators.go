@@ -20,7 +20,7 @@ func (t *tracker) indicators(ctx context.Context) error {
 		return err
 	}
 	_, err = nms.ComputeFigures(ctx, t.Run, deliveries)
-	t.Say("Indicators: %s deliveries %s, %s below the threshold", commas(int64(len(deliveries))),
+	t.Say("%s deliveries %s, %s below the threshold", commas(int64(len(deliveries))),
 		would(t.Run, "recomputed", "would be recomputed"), commas(below))
 	return err
 }

@@ -30,7 +30,7 @@ func (t *tracker) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.Say("propositions: %s %s, %s brought on by a click", commas(presented), would(t.Run, "presented", "would be presented"), commas(accepted))
+	t.Say("%s %s, %s brought on by a click", commas(presented), would(t.Run, "presented", "would be presented"), commas(accepted))
 	return nil
 }
 

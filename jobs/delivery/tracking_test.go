@@ -106,7 +106,7 @@ func TestTrackingBucketsOfManyDays(t *testing.T) {
 	t.Parallel()
 	d := tracked(t, `
 		INSERT INTO nms.tracking_log (broad_log_id, delivery_id, url_id, log_date)
-		SELECT 1, 7, 1500, `+at(-1)+`::timestamptz - n * interval '7 hours'
+		SELECT 1, 7, 1500, `+at(-1)+`::timestamptz - n * interval '31 hours'
 		FROM generate_series(0, 19) n`)
 	track(t, d, hourly(0))
 	want(t, d, [2]string{`SELECT count(*) || ' ' || sum(total_clicks) FROM nms.tracking_stats`, "20 20"})
@@ -149,7 +149,7 @@ func TestTrackingIndicatorThresholds(t *testing.T) {
 			got := track(t, d)
 			tells(t, got, test.say)
 			want(t, d, [2]string{`SELECT recipient_click FROM nms.delivery WHERE id = 7`, test.want})
-			tells(t, track(t, d), "Indicators: 0 deliveries recomputed")
+			tells(t, track(t, d), "indicators: 0 deliveries recomputed")
 		})
 	}
 }
@@ -172,10 +172,10 @@ func TestTrackingIndicatorsOfSpecialDeliveries(t *testing.T) {
 	d := tracked(t, `DELETE FROM nms.broad_log`, `UPDATE nms.delivery SET last_tracking_computation = NULL WHERE id = 8`,
 		`UPDATE nms.delivery SET delivery_mode = 'mid_sourcing', processed = 900, error = 12, tracking_pending = 100 WHERE id = 7`,
 		hit(1, 7, 1500, "A", "now()"))
-	tells(t, track(t, d), "Indicators: 2 deliveries recomputed, 0 below")
+	tells(t, track(t, d), "indicators: 2 deliveries recomputed, 0 below")
 	want(t, d, [2]string{`SELECT concat_ws(' ', processed, error, recipient_click, tracking_pending) FROM nms.delivery WHERE id = 7`, "900 12 1 0"},
 		[2]string{`SELECT last_tracking_computation IS NOT NULL FROM nms.delivery WHERE id = 8`, "true"})
-	tells(t, track(t, d), "Indicators: 0 deliveries recomputed, 0 below")
+	tells(t, track(t, d), "indicators: 0 deliveries recomputed, 0 below")
 }
 
 func offers(status ...string) string {

@@ -40,6 +40,7 @@ type Config struct {
 	Affinities      []string
 	TakesUnassigned bool
 	Build           string
+	RawLog          string       // folder of the raw log of this node's redirection; empty: none
 	Logger          *slog.Logger // nil: slog.Default
 }
 

@@ -34,7 +34,7 @@ func (e *Engine) begin(ctx context.Context, x *execution) {
 
 // execute runs the function and sees to its session. A session that was lost wrote no end: the run is taken over.
 func (e *Engine) execute(ctx context.Context, x *execution) {
-	outcome := jobs.Execute(ctx, jobs.Execution{DB: e.config.DB, Session: x.session, TaskID: x.task, Workflow: x.workflow,
+	outcome := jobs.Execute(ctx, jobs.Execution{DB: e.config.DB, Session: x.session, TaskID: x.task, Workflow: x.workflow, RawLog: e.rawLog(),
 		Finish: func(end context.Context, tx pgx.Tx, o jobs.Outcome) error {
 			return x.finish(end, tx, o, errors.Is(context.Cause(ctx), errShutdown))
 		}})
@@ -127,4 +127,12 @@ func (x *execution) finish(ctx context.Context, tx pgx.Tx, o jobs.Outcome, shutd
 		return err
 	}
 	return db.Notify(ctx, tx, db.ChannelWork, x.workflowID)
+}
+
+// rawLog is the raw log of this node, under a name that no other node of the database has.
+func (e *Engine) rawLog() jobs.RawLog {
+	if e.config.RawLog == "" {
+		return jobs.RawLog{}
+	}
+	return jobs.RawLog{Server: e.node.Host + ":" + e.config.RawLog, Folder: e.config.RawLog}
 }

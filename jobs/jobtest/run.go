@@ -54,6 +54,7 @@ type settings struct {
 	line     *wire
 	origin   jobs.Origin
 	alike    map[string]string
+	rawLog   jobs.RawLog
 }
 
 // Args gives the run parameters.
@@ -76,6 +77,11 @@ func Session(session *pgx.Conn) Option { return func(s *settings) { s.session = 
 
 // From makes the run due for another reason than an operator's order.
 func From(origin jobs.Origin) Option { return func(s *settings) { s.origin = origin } }
+
+// RawLog gives the run a node's raw log.
+func RawLog(server, folder string) Option {
+	return func(s *settings) { s.rawLog = jobs.RawLog{Server: server, Folder: folder} }
+}
 
 // Alike makes a sweep take for equal what a pattern matches in a column ("nms.billing.html"): a measure of the moment.
 func Alike(column, pattern string) Option {
@@ -121,7 +127,7 @@ func run(t testing.TB, d *db.DB, w jobs.Workflow, mode string, options []Option)
 	if s.line != nil {
 		s.line.arm()
 	}
-	outcome := jobs.Execute(s.ctx, jobs.Execution{DB: d, Session: s.session, TaskID: id, Workflow: w, Finish: s.finish, Waits: Waits()})
+	outcome := jobs.Execute(s.ctx, jobs.Execution{DB: d, Session: s.session, TaskID: id, Workflow: w, RawLog: s.rawLog, Finish: s.finish, Waits: Waits()})
 	if outcome.Status == "lost" && !s.wantLost {
 		t.Fatalf("run of %s: got lost (%v), want a final state", w.Name, outcome.Err)
 	}

@@ -83,7 +83,7 @@ func LogsQuery(logs string) string {
 }
 
 // HitsQuery sums up the opens and clicks of delivery $1 in one row. A click counts as an opening. The hits of seed
-// addresses are left out. URLs below 1000 are every delivery's; a URL of another delivery is only a sign of an opening.
+// addresses are left out. URLs of delivery 0 are every delivery's; a URL of another one is only a sign of an opening.
 func HitsQuery(hits, logs string) string {
 	return fmt.Sprintf(`
 		SELECT count(DISTINCT h.broad_log_id) AS recipient_open,
@@ -103,8 +103,7 @@ func HitsQuery(hits, logs string) string {
 		LEFT JOIN (
 			SELECT DISTINCT ON (id) id, type
 			FROM nms.tracking_url
-			WHERE delivery_id = $1
-			   OR delivery_id = 0 AND id < 1000
+			WHERE delivery_id IN ($1, 0)
 			ORDER BY id, delivery_id DESC) u ON u.id = h.url_id
 		LEFT JOIN nms.web_tracking_log w ON w.id = h.id AND u.type = 5
 		WHERE h.delivery_id = $1
