@@ -49,10 +49,24 @@ func stretchOf(at time.Time) stretch {
 	if !end.IsZero() {
 		s.end = end.Unix()
 	}
+	// Where a zone's changes follow a rule, the time package ends its last stretch of a year after 365 days: on the last
+	// day of a leap year that end has passed. Nothing changes within a day of it.
+	if s.end <= at.Unix() {
+		s.end = at.Unix() + 86400
+	}
 	if s.before = s.offset; !start.IsZero() {
 		s.start, s.before = start.Unix(), offsetOf(start.Add(-time.Second).In(at.Location()))
 	}
 	return s
+}
+
+// following is the stretch after this one; where nothing changed at its end, it begins there all the same.
+func (s stretch) following(zone *time.Location) stretch {
+	next := stretchOf(time.Unix(s.end, 0).In(zone))
+	if next.start < s.end {
+		next.start, next.before = s.end, s.offset
+	}
+	return next
 }
 
 // walk goes from one occurrence of a calendar to the next in a zone. It keeps the stretch it is in.
@@ -87,7 +101,7 @@ func (w *walk) next(after time.Time) time.Time {
 		if far := minute*60 - 2*86400; far > w.in.end+86400 {
 			return w.next(time.Unix(far, 0))
 		}
-		w.in = stretchOf(time.Unix(w.in.end, 0).In(w.zone))
+		w.in = w.in.following(w.zone)
 		from = ceilDiv(w.in.start+w.in.offset, 60)
 		if minute < from && w.madeUp(from) {
 			return w.moment(from)

@@ -234,8 +234,29 @@ func TestImpossibleDatesEndTheSearch(t *testing.T) {
 	}
 }
 
+// On the last day of a leap year the time package says that the stretch of a zone whose changes follow a rule has ended.
+func TestLastDayOfALeapYear(t *testing.T) {
+	t.Parallel()
+	for _, zone := range []string{"Europe/Paris", "America/New_York", "Australia/Sydney", "America/Santiago", "Asia/Seoul"} {
+		in := zoneOf(t, zone)
+		for _, year := range []int{2028, 2040, 2096} {
+			at := time.Date(year, 12, 29, 12, 0, 0, 0, in)
+			for day := 30; day <= 33; day++ {
+				want := time.Date(year, 12, day, 4, 0, 0, 0, in)
+				if at = CronSchedule("0 4 * * *").Next(at, in); !at.Equal(want) {
+					t.Fatalf("%s: got %s, want %s", zone, at, want)
+				}
+			}
+			want := time.Date(year+1, 1, 1, 0, 0, 0, 0, in)
+			if got := CronSchedule("0 0 1 1 *").Next(time.Date(year, 3, 1, 0, 0, 0, 0, in), in); !got.Equal(want) {
+				t.Errorf("yearly in %s: got %s, want %s", zone, got, want)
+			}
+		}
+	}
+}
+
 func FuzzSchedule(f *testing.F) {
-	for _, cron := range []string{"0 4 * * *", "*/15 * * * *", "0 1 25 * *", "5-59/15 2 29 feb mon", "0 0 */31 2 1"} {
+	for _, cron := range []string{"0 4 * * *", "*/15 * * * *", "0 1 25 * *", "5-59/15 2 29 feb mon", "0 0 */31 2 1", "0 0 1 1 *"} {
 		f.Add(cron, int64(1_790_000_000), uint8(3))
 	}
 	zones := []string{"UTC", "Europe/Paris", "Australia/Lord_Howe", "America/Havana", "Asia/Seoul", "Africa/Casablanca"}
