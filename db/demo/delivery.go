@@ -202,8 +202,8 @@ func (l *loader) statistics(ctx context.Context) error {
 		excluded = append(excluded, []any{d.id, int64(1), n / 20, l.past(d.contact)})
 	}
 	err := l.exec(ctx, `
-		INSERT INTO nms.typology_rule (id, internal_name, label, rule_type, created, last_modified)
-		VALUES (1, 'oneMessageAWeek', 'One message a week', 'pressure', $1, $1)`, l.ago(500*day))
+		INSERT INTO nms.typology_rule (id, internal_name, label, rule_type, params, created, last_modified)
+		VALUES (1, 'oneMessageAWeek', 'One message a week', 'pressure', '{"threshold": 1, "period_days": 7}', $1, $1)`, l.ago(500*day))
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ func parts() []part {
 		{"deliveries", loadDeliveries},
 		{"what belongs to deliveries", loadBelongings},
 		{"delivery logs", loadLogs},
+		{"provisional calendar", loadCalendar},
 		{"exclusion logs", loadExclusions},
 		{"tracking", loadTracking},
 		{"offers and propositions", loadOffers},

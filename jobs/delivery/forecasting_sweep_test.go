@@ -100,3 +100,29 @@ func TestForecastSurvivesACutAnywhere(t *testing.T) {
 	jobtest.CrashSweep(t, forecasting, setup)
 	jobtest.StopSweep(t, forecasting, setup)
 }
+
+// TestForecastDemo: on the small demo, what is rehearsed is what is done, every step has something to do, every kind of
+// rule excludes somebody, and a second run finds it done.
+func TestForecastDemo(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Demo(t)
+	before := jobtest.Digest(t, d)
+	now := jobtest.CutOff(time.Now())
+	rehearsed := jobtest.Simulate(t, d, forecasting, now)
+	if jobtest.Digest(t, d) != before {
+		t.Error("rehearsal: got other rows afterwards, want every business table the same")
+	}
+	counters := jobtest.Count(t, d)
+	done := jobtest.Run(t, d, forecasting, now)
+	if done.Status != "completed" {
+		t.Fatalf("got %s: %s", done.Status, done.Message)
+	}
+	counters.Check(t, done)
+	sameSteps(t, rehearsed, done)
+	want(t, d, [2]string{`SELECT string_agg(DISTINCT r.rule_type, ' ' ORDER BY r.rule_type)
+		FROM nms.dlv_exclusion e JOIN nms.typology_rule r ON r.id = e.typology_rule_id WHERE e.excluded_count > 0`, "capacity filtering pressure"})
+	do(t, d, `DROP SCHEMA jobtest CASCADE`)
+	if again := jobtest.Run(t, d, forecasting, now); again.Status != "completed" || len(again.Effects) != 0 {
+		t.Errorf("second run: got %s, %v, want completed and nothing changed", again.Status, again.Effects)
+	}
+}
