@@ -74,6 +74,7 @@ const (
 	SectionRuns      Section = "runs"
 	SectionStatement Section = "statement"
 	SectionBilling   Section = "billing"
+	SectionCalendar  Section = "calendar"
 	SectionHeat      Section = "heat"
 	SectionOptions   Section = "options"
 	SectionAccounts  Section = "accounts"
@@ -144,7 +145,7 @@ type railItem struct {
 func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
-		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionStatement, "/statement", false}, {SectionHeat, "/heat-map", true}}},
+		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionStatement, "/statement", false}, {SectionCalendar, "/calendar", false}, {SectionHeat, "/heat-map", true}}},
 		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}

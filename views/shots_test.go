@@ -35,6 +35,7 @@ func shown(page Page) map[string]templ.Component {
 		"schedule":   SchedulePage(scheduleOf(page)),
 		"properties": PropertiesPage(propertiesOf(page)),
 		"heat-map":   HeatMapPage(heatOf(page)),
+		"calendar":   CalendarPage(calendarOf(page)),
 		"sign-in":    SignInPage(signInOf(page)),
 		"set-up":     SetUpPage(setUpOf(page)),
 		"billing":    BillingPage(billingOf(page)),

@@ -116,6 +116,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/freeze/lift", right: administration, handle: s.askLift},
 		{method: post, path: "/freeze/lift", right: administration, handle: s.liftFreeze, confirmed: true},
 
+		{method: get, path: "/calendar", right: signedIn, handle: s.showCalendar},
 		{method: get, path: "/heat-map", right: administration, handle: s.showHeatMap},
 		{method: post, path: "/heat-map/load", right: administration, handle: s.loadHeatMap},
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
+	"nightshift/db"
 	"nightshift/jobs"
 )
 
@@ -48,18 +49,6 @@ type scheduled struct {
 
 // prepared: its messages are log rows. Of the others there are only provisional ones.
 func (d *scheduled) prepared() bool { return d.state != "editing" && d.state != "target_pending" }
-
-// inCalendar is the provisional calendar over nms.delivery d at the moment $1: deliveries scheduled for later, with or
-// without automatic execution, not yet prepared or prepared and not started.
-const inCalendar = `
-	d.delete_status = 'no'
-	AND NOT d.is_model
-	AND d.proofed_delivery_id IS NULL
-	AND d.emitter_account_id IS NULL
-	AND d.state IN ('editing', 'target_pending', 'target_ready', 'message_ready', 'ready')
-	AND d.schedule_mode <> 'manual'
-	AND d.contact_date >= $1
-	AND (d.to_deliver > 0 OR d.target_def IS NOT NULL)`
 
 // Forecasting works out what the deliveries of the provisional calendar will send: who is targeted (provisional logs),
 // how many messages people have already got, the availability of capacity rules, and whom the pressure and capacity rules
@@ -172,7 +161,7 @@ func (f *forecast) readCalendar(ctx context.Context) error {
 		FROM nms.delivery d
 		LEFT JOIN nms.delivery_mapping m ON m.id = d.mapping_id
 		CROSS JOIN coalesce(m.broad_log_schema, 'nms.broad_log') AS t (logs)
-		WHERE `+inCalendar+`
+		WHERE `+db.InCalendar+`
 		ORDER BY d.contact_date, d.id`, f.Now(), f.zone)
 	if err != nil {
 		return fmt.Errorf("read the provisional calendar: %w", err)
@@ -189,7 +178,7 @@ func (f *forecast) lock(ctx context.Context, tx pgx.Tx, d *scheduled) (bool, err
 		WHERE d.id = $2
 		  AND d.state = $3
 		  AND d.contact_date = $4
-		  AND `+inCalendar+`
+		  AND `+db.InCalendar+`
 		FOR UPDATE SKIP LOCKED`, f.Now(), d.id, d.state, d.contact).Scan(&d.toDeliver)
 	if errors.Is(err, pgx.ErrNoRows) {
 		d.skipped = true

@@ -3,11 +3,12 @@ package delivery
 import (
 	"context"
 
+	"nightshift/db"
 	"nightshift/jobs"
 )
 
 // provisional is a delivery d of the calendar (at the moment $1) that is not prepared: only these have provisional logs.
-const provisional = inCalendar + `
+const provisional = db.InCalendar + `
 	AND d.state IN ('editing', 'target_pending')`
 
 // tidy removes the provisional logs of deliveries that are prepared, started, finished or deleted, or whose contact date
@@ -30,7 +31,7 @@ func (f *forecast) tidy(ctx context.Context) error {
 			FROM nms.delivery d
 			JOIN nms.dlv_exclusion e ON e.delivery_id = d.id
 			WHERE d.state IN ('editing', 'target_pending')
-			  AND NOT coalesce(`+inCalendar+`, false)
+			  AND NOT coalesce(`+db.InCalendar+`, false)
 			LIMIT 5000)`, f.Now()); err != nil {
 		return err
 	}
