@@ -31,6 +31,8 @@ type tracker struct {
 	dedup     time.Duration
 	agents    agentCache
 	links     *links
+	parts     map[string][]sentPart // by table of messages
+	careful   bool                  // lines may have been loaded before
 	robots    robots
 	webMode   string
 	virtual   int64 // the delivery of web hits without one; 0: none
@@ -39,7 +41,8 @@ type tracker struct {
 // trackingTable is a table of tracking logs with the table of messages that it belongs to, their names quoted.
 type trackingTable struct {
 	hits, logs string
-	contact    string // the column of both that says who it was; empty: they have none
+	name       pgx.Identifier // of hits
+	contact    string         // the column of both that says who it was; empty: they have none
 }
 
 // Tracking loads what the redirection servers have logged, sums it up in buckets of five minutes, brings the figures of
@@ -82,8 +85,8 @@ func (t *tracker) readTables(ctx context.Context) error {
 			t.Warn("a delivery mapping names %s and %s, which are not both tables", hits, logs)
 			return nil
 		}
-		found.hits, found.logs = qualified(hits), qualified(logs)
-		t.mappings[id] = slices.Index(t.tables, found)
+		found.hits, found.logs, found.name = qualified(hits), qualified(logs), strings.Split(hits, ".")
+		t.mappings[id] = slices.IndexFunc(t.tables, func(other trackingTable) bool { return other.hits == found.hits && other.logs == found.logs })
 		if t.mappings[id] < 0 {
 			t.mappings[id] = len(t.tables)
 			t.tables = append(t.tables, found)

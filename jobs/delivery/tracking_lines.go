@@ -19,10 +19,12 @@ const openURL = 1
 // hitRow is a line that is worth a log, as it is copied to the database.
 type hitRow struct {
 	redirlog.Line
-	at     time.Time // corrected by the server's clock, never of the future
-	table  int       // its place among the run's tables
-	agent  int64     // 0: not recognised
-	values *webValues
+	at    time.Time // corrected by the server's clock, never of the future
+	table int       // its place among the run's tables
+	agent int64     // 0: not recognised
+	// contact is whom the message went to; 0: not known.
+	contact int64
+	values  *webValues
 }
 
 // web reports a hit of a web tag, which may have to be told who it was.

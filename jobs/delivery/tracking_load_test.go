@@ -171,6 +171,25 @@ func TestTrackingTargetTables(t *testing.T) {
 		[2]string{`SELECT string_agg(recipient_click::text, ' ' ORDER BY id) FROM nms.delivery`, "1 1"})
 }
 
+// Messages are found in the partition of their month.
+func TestTrackingMessagesOfManyMonths(t *testing.T) {
+	t.Parallel()
+	d := tracked(t)
+	if _, err := d.EnsurePartitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	do(t, d, `
+		INSERT INTO nms.broad_log (id, delivery_id, recipient_id, status, created)
+		SELECT n, 7, 1000 + n, 'sent', now() + make_interval(days => (n - 150) / 2)
+		FROM generate_series(51, 150) n`)
+	lines := []redirlog.Line{clicked(4, 1500, "of delivery 8", 1), clicked(9999, 1500, "gone", 2)}
+	for n := int64(51); n <= 150; n++ {
+		lines = append(lines, clicked(n, 1500, "A", float64(n)))
+	}
+	track(t, d, own(rawFile(t, t.TempDir(), 1, lines...)))
+	want(t, d, [2]string{`SELECT count(*) || ' ' || count(*) FILTER (WHERE recipient_id = 1000 + broad_log_id) FROM nms.tracking_log`, "102 100"})
+}
+
 func web(t testing.TB, mode string, statements ...string) *db.DB {
 	t.Helper()
 	return tracked(t, append(statements, `INSERT INTO nms.tracking_url (id, delivery_id, type, tag_id) VALUES (2000, 0, 4, 'home')`,

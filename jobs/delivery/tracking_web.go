@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -62,29 +63,17 @@ var contactFields = []struct{ field, condition string }{
 // identify finds out whose the web hits of a table are, in the order of the documentation: the contact that the tag names,
 // that of the message in the session's cookie, and, in the modes permanent and anonymous, whoever used the browser last.
 // Hits of which the mode needs to know more are dropped and counted.
-func (t *tracker) identify(ctx context.Context, tx pgx.Tx, place int, sum *lineCounts) error {
-	table := t.tables[place]
+func (t *tracker) identify(ctx context.Context, tx pgx.Tx, table trackingTable, sum *lineCounts) error {
 	steps := []string{}
 	if table.contact == "recipient_id" {
 		for _, f := range contactFields {
 			steps = append(steps, `
 				UPDATE pg_temp.tracking_line l
 				SET contact_id = (SELECT r.id FROM nms.recipient r WHERE `+f.condition+` ORDER BY r.id LIMIT 1)
-				WHERE l.web
-				  AND l.place = $1
-				  AND l.contact_field = '`+f.field+`'`)
+				WHERE l.contact_field = '`+f.field+`'`)
 		}
 	}
 	if table.contact != "" {
-		steps = append(steps, `
-			UPDATE pg_temp.tracking_line l
-			SET contact_id = b.`+table.contact+`
-			FROM `+table.logs+` b
-			WHERE l.web
-			  AND l.place = $1
-			  AND l.contact_id IS NULL
-			  AND b.delivery_id = l.delivery_id
-			  AND b.id = l.broad_log_id`)
 		// A tag that names the contact and the delivery means the message that this contact got.
 		steps = append(steps, `
 			UPDATE pg_temp.tracking_line l
@@ -95,9 +84,7 @@ func (t *tracker) identify(ctx context.Context, tx pgx.Tx, place int, sum *lineC
 				  AND b.delivery_id = l.delivery_id
 				ORDER BY b.id DESC
 				LIMIT 1)
-			WHERE l.web
-			  AND l.place = $1
-			  AND l.broad_log_id IS NULL
+			WHERE l.broad_log_id IS NULL
 			  AND l.contact_id IS NOT NULL
 			  AND l.delivery_id <> 0`)
 		if t.webMode != "session" {
@@ -105,20 +92,18 @@ func (t *tracker) identify(ctx context.Context, tx pgx.Tx, place int, sum *lineC
 		}
 	}
 	for _, sql := range steps {
-		if _, err := tx.Exec(ctx, sql, place); err != nil {
+		if _, err := tx.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("whose web hits are: %w", err)
 		}
 	}
 	// What is left without a delivery belongs to the one that stands for the web.
 	if _, err := tx.Exec(ctx, `
 		UPDATE pg_temp.tracking_line
-		SET delivery_id = $2
-		WHERE web
-		  AND place = $1
-		  AND delivery_id = 0`, place, t.virtual); err != nil {
+		SET delivery_id = $1
+		WHERE delivery_id = 0`, t.virtual); err != nil {
 		return fmt.Errorf("delivery of web hits: %w", err)
 	}
-	return t.dropNobody(ctx, tx, place, sum)
+	return t.dropNobody(ctx, tx, sum)
 }
 
 // byBrowser: a person who is not known yet is the one who had the same permanent cookie last; so is the delivery, unless
@@ -140,14 +125,12 @@ func byBrowser(table trackingTable) string {
 			ORDER BY log_date DESC, id DESC
 			LIMIT 1
 		) h
-		WHERE l.web
-		  AND l.place = $1
-		  AND (l.contact_id IS NULL OR l.delivery_id = 0)
+		WHERE (l.contact_id IS NULL OR l.delivery_id = 0)
 		  AND same.ctid = l.ctid`
 }
 
 // dropNobody removes the web hits of which the mode does not know enough.
-func (t *tracker) dropNobody(ctx context.Context, tx pgx.Tx, place int, sum *lineCounts) error {
+func (t *tracker) dropNobody(ctx context.Context, tx pgx.Tx, sum *lineCounts) error {
 	unknown := map[string]string{
 		"session":   `delivery_id = 0 OR contact_id IS NULL OR broad_log_id IS NULL OR source_id IS NULL`,
 		"permanent": `delivery_id = 0 OR contact_id IS NULL`,
@@ -155,9 +138,7 @@ func (t *tracker) dropNobody(ctx context.Context, tx pgx.Tx, place int, sum *lin
 	}[t.webMode]
 	tag, err := tx.Exec(ctx, `
 		DELETE FROM pg_temp.tracking_line
-		WHERE web
-		  AND place = $1
-		  AND (`+unknown+`)`, place)
+		WHERE `+unknown)
 	if err != nil {
 		return fmt.Errorf("drop web hits of nobody: %w", err)
 	}
@@ -165,22 +146,23 @@ func (t *tracker) dropNobody(ctx context.Context, tx pgx.Tx, place int, sum *lin
 	return nil
 }
 
-// fillEarlier: once a browser's user is known, so is whose its anonymous hits of before were.
-func fillEarlier(ctx context.Context, tx pgx.Tx, table trackingTable, place int) error {
+// fillEarlier: once a browser's user is known, so is whose its anonymous hits of before were. Of two users the last counts.
+func fillEarlier(ctx context.Context, tx pgx.Tx, table trackingTable, rows []hitRow) error {
+	known := map[string]int64{}
+	for i := range rows {
+		if h := &rows[i]; h.contact != 0 && h.UUID != "" {
+			known[h.UUID] = h.contact
+		}
+	}
+	if table.contact == "" || len(known) == 0 {
+		return nil
+	}
 	_, err := tx.Exec(ctx, `
 		UPDATE `+table.hits+` h
 		SET `+table.contact+` = known.contact_id
-		FROM (
-			SELECT DISTINCT ON (l.source_id) l.source_id, coalesce(l.contact_id, b.`+table.contact+`) AS contact_id
-			FROM pg_temp.tracking_line l
-			LEFT JOIN `+table.logs+` b ON b.delivery_id = l.delivery_id AND b.id = l.broad_log_id
-			WHERE l.place = $1
-			  AND l.source_id IS NOT NULL
-			  AND coalesce(l.contact_id, b.`+table.contact+`) IS NOT NULL
-			ORDER BY l.source_id, l.log_date DESC
-		) known
+		FROM unnest($1::text[], $2::bigint[]) known (source_id, contact_id)
 		WHERE h.source_id = known.source_id
-		  AND h.`+table.contact+` IS NULL`, place)
+		  AND h.`+table.contact+` IS NULL`, slices.Collect(maps.Keys(known)), slices.Collect(maps.Values(known)))
 	if err != nil {
 		return fmt.Errorf("whose anonymous hits were: %w", err)
 	}
