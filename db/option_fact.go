@@ -85,6 +85,10 @@ func KnownOptions() []OptionFact {
 		{Name: "NmsForecast_FirstDayOfWeek", Group: "instance", Kind: OptionChoice, Default: "1", Choices: []string{"1", "6", "7"}},
 		{Name: "NmsMidSourcing_PrepareFlow", Group: "instance", Kind: OptionNumber, Default: "3", Min: 1, Max: 100, Unit: "option.unit.calls"},
 		{Name: "NmsMidSourcing_LogsPeriodHour", Group: "instance", Kind: OptionNumber, Default: "0", Min: 0, Max: 8760, Unit: "option.unit.hours"},
+		{Name: "NmsNPAI_EmailMaxError", Group: "instance", Kind: OptionNumber, Default: "5", Min: 1, Max: 100, Unit: "option.unit.errors"},
+		{Name: "NmsNPAI_EmailSignificantErrorDelay", Group: "instance", Kind: OptionNumber, Default: "86400", Min: 1, Max: 31_536_000, Unit: "option.unit.seconds"},
+		{Name: "NmsNPAI_MobileMaxError", Group: "instance", Kind: OptionNumber, Default: "5", Min: 1, Max: 100, Unit: "option.unit.errors"},
+		{Name: "NmsNPAI_MobileSignificantErrorDelay", Group: "instance", Kind: OptionNumber, Default: "86400", Min: 1, Max: 31_536_000, Unit: "option.unit.seconds"},
 		{Name: "XtkSession_IdleTimeoutSec", Group: "session", Kind: OptionNumber, Default: "1800", Min: 60, Max: 86400, Unit: "option.unit.seconds"},
 	}, trackingOptions()...)
 }

@@ -292,6 +292,7 @@ CREATE TABLE nms.broad_log (
     event_date timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    remote_modified timestamp with time zone,
     CONSTRAINT broad_log_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_status_check CHECK (status = ANY (ARRAY['ignored'::text, 'sent'::text, 'failed'::text, 'pending'::text, 'cancelled'::text, 'accepted'::text, 'received'::text, 'submitted'::text, 'prepared'::text, 'not_applicable'::text])),
     CONSTRAINT broad_log_pkey PRIMARY KEY (delivery_id, id, created)
@@ -320,6 +321,7 @@ CREATE TABLE nms.broad_log_batch_event (
     event_date timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    remote_modified timestamp with time zone,
     CONSTRAINT broad_log_rt_event_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_rt_event_status_check CHECK (status = ANY (ARRAY['ignored'::text, 'sent'::text, 'failed'::text, 'pending'::text, 'cancelled'::text, 'accepted'::text, 'received'::text, 'submitted'::text, 'prepared'::text, 'not_applicable'::text])),
     CONSTRAINT broad_log_batch_event_pkey PRIMARY KEY (delivery_id, id)
@@ -432,6 +434,7 @@ CREATE TABLE nms.broad_log_rt_event (
     event_date timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    remote_modified timestamp with time zone,
     CONSTRAINT broad_log_rt_event_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_rt_event_status_check CHECK (status = ANY (ARRAY['ignored'::text, 'sent'::text, 'failed'::text, 'pending'::text, 'cancelled'::text, 'accepted'::text, 'received'::text, 'submitted'::text, 'prepared'::text, 'not_applicable'::text])),
     CONSTRAINT broad_log_rt_event_pkey PRIMARY KEY (delivery_id, id)
@@ -457,6 +460,7 @@ CREATE TABLE nms.broad_log_visitor (
     event_date timestamp with time zone,
     created timestamp with time zone DEFAULT now() NOT NULL,
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
+    remote_modified timestamp with time zone,
     CONSTRAINT broad_log_visitor_failure_type_check CHECK (failure_type = ANY (ARRAY['hard'::text, 'soft'::text, 'ignored'::text])),
     CONSTRAINT broad_log_visitor_status_check CHECK (status = ANY (ARRAY['ignored'::text, 'sent'::text, 'failed'::text, 'pending'::text, 'cancelled'::text, 'accepted'::text, 'received'::text, 'submitted'::text, 'prepared'::text, 'not_applicable'::text])),
     CONSTRAINT broad_log_visitor_pkey PRIMARY KEY (delivery_id, id)

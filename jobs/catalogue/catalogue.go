@@ -10,7 +10,7 @@ import (
 // All returns the 46 workflows, by package in the order in which packages are shown. Each call makes its own copy.
 func All() []jobs.Workflow {
 	return slices.Concat(
-		deliveryPackage(), standardPackage(), midSourcing(), transfer(),
+		deliveryPackage(), standardPackage(), midSourcing(), toMidSourcing(),
 		campaign(), mrm(), distributed(), interaction(), interactionControl(), privacy(),
 		messageCenterControl(), messageCenterExecution(), mobile(), lineChannel(), social(), webAnalytics(), audience(),
 	)

@@ -5,6 +5,7 @@ import (
 	"nightshift/jobs/delivery"
 	"nightshift/jobs/midsourcing"
 	"nightshift/jobs/standard"
+	"nightshift/jobs/transfer"
 )
 
 // deliveryPackage delivers what every installation has: sending, tracking, cleaning.
@@ -82,16 +83,16 @@ func midSourcing() []jobs.Workflow {
 	}
 }
 
-// transfer lets another server send.
-func transfer() []jobs.Workflow {
+// toMidSourcing lets another server send.
+func toMidSourcing() []jobs.Workflow {
 	return []jobs.Workflow{
 		{Name: "defaultMidSourcingDlv", Label: "Mid-sourcing (delivery counters)", Package: "transfer",
-			Schedule: "*/10 * * * *", Instances: []string{"marketing"},
-			Reads:  tables("nms.ext_account nms.delivery"),
+			Schedule: "*/10 * * * *", Instances: []string{"marketing"}, OnError: "ignore", Run: transfer.DefaultMidSourcingDlv,
+			Reads:  tables("nms.ext_account nms.delivery xtk.option"),
 			Writes: tables("nms.delivery xtk.option")},
 		{Name: "defaultMidSourcingLog", Label: "Mid-sourcing (delivery logs)", Package: "transfer",
-			Schedule: "0 * * * *", Instances: []string{"marketing"},
-			Reads:  tables("nms.ext_account nms.delivery nms.broad_log xtk.option"),
+			Schedule: "0 * * * *", Instances: []string{"marketing"}, OnError: "ignore", Run: transfer.DefaultMidSourcingLog,
+			Reads:  tables("nms.ext_account nms.delivery nms.delivery_mapping nms.broad_log nms.broad_log_msg nms.address xtk.option"),
 			Writes: tables("nms.broad_log nms.broad_log_msg nms.address nms.delivery xtk.option")},
 	}
 }

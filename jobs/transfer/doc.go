@@ -1,0 +1,2 @@
+// Package transfer has the workflows of an instance whose deliveries a mid-sourcing server sends.
+package transfer
