@@ -18,13 +18,24 @@ type Dialog struct {
 	Params   string      // parameters of a run: name=value a line
 	Resume   bool        // start from a failure: goes on at the failed step
 	FailedAt string      // step at which it goes on
-	Slots    []time.Time // coming slots that the order touches
-	Skips    int         // how many of them are skipped
+	Slots    []time.Time // coming slots that the order touches; of a pause that ends, then the run that makes up for them
+	End      time.Time   // of a pause; zero: none, or the order is no pause
+	Skips    int         // slots that a pause skips until its end, or in the next 24 hours
+	Stale    []Stale     // what a pause leaves older than usual, the soonest read first
+	StaleToo int         // more of those
 	Version  int
 	Errors   map[string]string // by field: reason, until, name, params
 	Trouble  string            // the order was refused: why
 	Plan     int64             // simulation whose plan is run; 0: none
 	Purges   [2]int64          // runs and lines that a purge of the history takes
+}
+
+// Stale is a table that grows older than usual while its workflow is paused.
+type Stale struct {
+	Table      string
+	UpTo, From time.Time // complete up to; older than usual from
+	Reader     string    // workflow that reads it next meanwhile; empty: none
+	At         time.Time // when it does
 }
 
 // ScheduleForm edits a schedule. Preview shows the next ten dates of what is typed.

@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"nightshift/views/locale"
@@ -82,9 +83,10 @@ func (p Dialog) touchesSlots() bool {
 	return false
 }
 
-// slotFate is what becomes of the coming slots after the order.
-func (p Dialog) slotFate() State {
-	if p.Order == OrderPause || p.Order == OrderStop || p.Order == OrderUnconditionalStop {
+// slotFate is what becomes of a coming slot after the order: a pause that ends skips those before its end.
+func (p Dialog) slotFate(at time.Time) State {
+	switch {
+	case p.Order == OrderPause && (p.End.IsZero() || at.Before(p.End)), p.Order == OrderStop, p.Order == OrderUnconditionalStop:
 		return Skipped
 	}
 	return Started
@@ -111,8 +113,36 @@ func (p Dialog) back() string {
 	return workflowPath(p.Workflow)
 }
 
-// shownSlots are the first of the coming slots, as many as the picture has room for.
-func (p Dialog) shownSlots() []time.Time { return p.Slots[:min(len(p.Slots), 6)] }
+// shownSlots are the coming slots that the picture has room for; the last one of a pause that ends is the one that runs.
+func (p Dialog) shownSlots() []time.Time {
+	if n := len(p.Slots); n > slotsDrawn {
+		return append(slices.Clone(p.Slots[:slotsDrawn-1]), p.Slots[n-1])
+	}
+	return p.Slots
+}
+
+// slotsDrawn is how many slots the picture of what follows has at most.
+const slotsDrawn = 24
+
+// slotMark is a slot in the picture; those too close to the one before have no text.
+type slotMark struct {
+	x, text string
+	fate    State
+}
+
+func (p Dialog) slotMarks() []slotMark {
+	shown := p.shownSlots()
+	marks, last := make([]slotMark, len(shown)), -100.0
+	end := p.slotShare(shown[len(shown)-1])
+	for i, at := range shown {
+		share := p.slotShare(at)
+		marks[i] = slotMark{x: fmt.Sprintf("%.2f%%", share), fate: p.slotFate(at)}
+		if i == len(shown)-1 || share-last >= 15 && end-share >= 15 {
+			marks[i].text, last = p.slotText(at), share
+		}
+	}
+	return marks
+}
 
 func (p Dialog) slotsEnd() time.Time {
 	shown := p.shownSlots()
@@ -120,8 +150,9 @@ func (p Dialog) slotsEnd() time.Time {
 	return p.Now.Add(span + span/10)
 }
 
-func (p Dialog) slotX(at time.Time) string {
-	return fmt.Sprintf("%.2f%%", 5+90*float64(at.Sub(p.Now))/float64(p.slotsEnd().Sub(p.Now)))
+// slotShare is where a slot stands in the picture, in parts of a hundred.
+func (p Dialog) slotShare(at time.Time) float64 {
+	return 5 + 90*float64(at.Sub(p.Now))/float64(p.slotsEnd().Sub(p.Now))
 }
 
 // slotText is the clock, or the day when the slots are a day and more apart.
@@ -132,5 +163,24 @@ func (p Dialog) slotText(at time.Time) string {
 	return p.Clock(at)
 }
 
-// slotsWords is the picture in words: the first slot and what becomes of it.
-func (p Dialog) slotsWords() string { return p.Stamp(p.Slots[0]) + ": " + p.fateWord() }
+// slotsWords is the picture in words: how many slots a pause skips and which one runs, else the first and what becomes of it.
+func (p Dialog) slotsWords() string {
+	if p.Order != OrderPause {
+		return p.Stamp(p.Slots[0]) + ": " + p.fateWord()
+	}
+	switch {
+	case p.End.IsZero():
+		return p.N("pause.skips_open", int64(p.Skips))
+	case p.Skips == 0:
+		return p.T("pause.skips_none", p.When(p.End))
+	}
+	return p.N("pause.skips", int64(p.Skips), p.When(p.End))
+}
+
+// staleReader says who reads the table meanwhile.
+func (p Dialog) staleReader(s Stale) string {
+	if s.Reader == "" {
+		return p.T("pause.no_reader")
+	}
+	return s.Reader + ", " + p.When(s.At)
+}

@@ -8,6 +8,15 @@ func pauseOf(page Page) Dialog {
 	for i := range 6 {
 		d.Slots = append(d.Slots, page.Now.Truncate(time.Hour).Add(time.Duration(i+1)*time.Hour))
 	}
+	d.End = d.Slots[4]
+	d.Slots = d.Slots[:5]
+	for i, table := range []string{"nms.tracking_log", "nms.delivery", "nms.proposition"} {
+		stale := Stale{Table: table, UpTo: page.Now.Add(-hour), From: d.Slots[0]}
+		if i < 2 {
+			stale.Reader, stale.At = "reportingAggregates", d.Slots[1+i]
+		}
+		d.Stale = append(d.Stale, stale)
+	}
 	return d
 }
 

@@ -107,6 +107,11 @@ func (s *Server) dialog(c echo.Context) (views.Dialog, error) {
 		dialog.Trouble = page.T(refusal.Key)
 	}
 	dialog.Slots = s.comingSlots(w, page.Now, 5)
+	if order == views.OrderPause {
+		if err := s.pauseFollows(c, &dialog, w); err != nil {
+			return dialog, err
+		}
+	}
 	if err := s.planOf(c, &dialog, w.ID); err != nil {
 		return dialog, err
 	}
@@ -162,8 +167,6 @@ func (s *Server) orderArgs(c echo.Context, dialog *views.Dialog, w db.WorkflowRo
 	var args db.OrderArgs
 	switch dialog.Order {
 	case views.OrderPause:
-		dialog.Reason = strings.TrimSpace(c.FormValue("reason"))
-		dialog.Until, dialog.UntilAt = c.FormValue("until"), c.FormValue("until_at")
 		args.Reason = dialog.Reason
 		if args.Reason == "" && w.Severity != "normal" {
 			dialog.Errors["reason"] = dialog.T("order.reason_needed")
