@@ -20,6 +20,10 @@ func trackingOptions() []OptionFact {
 		number("NmsTracking_ErrorIgnorePercent", "1", 100, "percent"),
 		number("NmsTracking_ErrorIgnorePeriod", "86400", 31_536_000, "seconds"),
 		number("NmsTracking_IndicatorsDuration", "2592000", 315_360_000, "seconds"),
+		text("NmsTracking_Pointer"),
 		{Name: "NmsTracking_LastConsolidation", Group: "tracking", Kind: OptionMoment},
+		// Not moments, but written by the workflow alone like those.
+		{Name: "NmsTracking_LastConsolidatedId", Group: "tracking", Kind: OptionMoment},
+		{Name: "NmsTracking_LastPropositionId", Group: "tracking", Kind: OptionMoment},
 	}
 }

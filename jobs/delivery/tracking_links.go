@@ -98,9 +98,12 @@ func (t *tracker) lookUp(ctx context.Context, rows []hitRow) error {
 // withoutRepeated drops an open of a message that has another within the dedup period, in this page or among the logs:
 // a mail program that shows a message twice has not opened it twice. Clicks are never taken for repeated.
 func (t *tracker) withoutRepeated(ctx context.Context, tx pgx.Tx, rows []hitRow, sum *lineCounts) ([]hitRow, error) {
+	if t.dedup == 0 {
+		return rows, nil
+	}
 	opens, err := t.earlierOpens(ctx, tx, rows)
-	if err != nil || t.dedup == 0 {
-		return rows, err
+	if err != nil {
+		return nil, err
 	}
 	kept := make([]hitRow, 0, len(rows))
 	for _, h := range rows {

@@ -19,7 +19,8 @@ const rejectsKept = 1000
 // reject is a line that could not be read.
 type reject struct{ line, reason string }
 
-// prepareLoad makes the temporary table through which lines reach the logs, and reads what a run needs to judge them.
+// prepareLoad reads what a run needs to judge lines, and makes the temporary table through which web hits, and lines that
+// may have been loaded before, reach the logs.
 func (t *tracker) prepareLoad(ctx context.Context) error {
 	if err := t.readClock(ctx); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (t *tracker) prepareLoad(ctx context.Context) error {
 				user_agent_id bigint,
 				source_id text,
 				source_type text,
-							contact_id bigint,
+				contact_id bigint,
 				contact_field text,
 				contact_value text,
 				amount numeric(15, 2),
@@ -181,8 +182,10 @@ func (t *tracker) parse(p page) (rows []hitRow, rejects []reject, sum lineCounts
 		}
 		h := hitRow{Line: l, at: l.Date.Add(p.ahead)}
 		if h.at.After(now) {
+			if h.at.Sub(now) > clockTolerance {
+				sum.late++
+			}
 			h.at = now
-			sum.late++
 		}
 		if h.web() {
 			h.values = readValues(l.Params)
