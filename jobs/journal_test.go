@@ -193,3 +193,15 @@ func TestFinishIsPartOfTheEnd(t *testing.T) {
 		t.Errorf("consequences that fail: got %s, task %s, log %q; want lost, running, and no end told", got.Outcome.Status, got.Status, got.Log)
 	}
 }
+
+// TestLinesOfAShortRun: a run that ends while its first lines are being written has each of them once.
+func TestLinesOfAShortRun(t *testing.T) {
+	t.Parallel()
+	d := sample(t, 1)
+	for range 100 {
+		r := jobtest.Run(t, d, workflow(func(context.Context, *jobs.Run) error { return errors.New("at once") }))
+		if len(r.Log) != 1 {
+			t.Fatalf("got %q after the line of the beginning, want the one of the end", r.Log)
+		}
+	}
+}

@@ -133,7 +133,8 @@ func (j *journal) keep(ctx context.Context) {
 			return
 		case <-j.wake:
 		}
-		end, done := context.WithTimeout(ctx, 5*time.Second)
+		// The end of a run waits for a write under way and does not cut it off: whether the server took it must be known.
+		end, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		if err := j.flush(end, j.run.db.Pool.SendBatch); err != nil {
 			j.ring()
 		}
