@@ -49,7 +49,7 @@ func variables() []variable {
 			meaning: "PostgreSQL 15 or later to work on. Empty: a private PostgreSQL in the data folder. Direct or session-pooled, never a transaction pooler.",
 			set:     func(c *config, v string) error { c.databaseURL = v; return nil }},
 		{name: "NIGHTSHIFT_DATA", byDefault: "",
-			meaning: "Data folder: the private PostgreSQL and the key file. Empty: /var/lib/nightshift for root, ~/.local/share/nightshift for others.",
+			meaning: "Data folder of this node: the private PostgreSQL, the key file, the raw log of the redirection (redir/log). Empty: /var/lib/nightshift for root, ~/.local/share/nightshift for others.",
 			set:     setDataDir},
 		{name: "PG_BIN", byDefault: "",
 			meaning: "Folder of initdb and postgres for the private PostgreSQL. Empty: looked for on the path and where the distributions put it.",

@@ -40,6 +40,8 @@ func shown(page Page) map[string]templ.Component {
 		"set-up":     SetUpPage(setUpOf(page)),
 		"billing":    BillingPage(billingOf(page)),
 		"report":     BillingReportPage(billingReportOf(page)),
+		"letter":     LetterPage(letterOf(page)),
+		"no-link":    LetterPage(deadLinkOf(page)),
 		"accounts":   AccountsPage(accountsOf(page)),
 		"ext":        ExtAccountPage(accountFormOf(page)),
 		"mail":       OutboxPage(outboxOf(page)),

@@ -57,9 +57,9 @@ func (s *Server) ourHost(r *http.Request) bool {
 	return host == own || ofRedirection(r.URL.Path) && s.targets.named(host)
 }
 
-// ofRedirection are the paths that messages lead to, and what the pages there load.
+// ofRedirection are the paths that messages lead to, what the pages there load, and where other instances fetch the logs.
 func ofRedirection(path string) bool {
-	return strings.HasPrefix(path, "/r/") || strings.HasPrefix(path, "/static/")
+	return strings.HasPrefix(path, "/r/") || strings.HasPrefix(path, "/static/") || isAPI(path)
 }
 
 // local makes an address to come back to safe: a path of this console, else the first page.

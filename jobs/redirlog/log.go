@@ -119,6 +119,9 @@ func (l *Log) Write(line Line) bool {
 	return true
 }
 
+// Dir is the folder of the raw files, for Read.
+func (l *Log) Dir() string { return l.dir }
+
 // Counts are the lines on disk, those that were dropped, and the files that were purged for room, since Open.
 func (l *Log) Counts() (written, dropped, purged int64) {
 	return l.written.Load(), l.dropped.Load(), l.purged.Load()
