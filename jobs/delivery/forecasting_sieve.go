@@ -15,14 +15,14 @@ type sieve struct {
 	*forecast
 	rule    *rule
 	covered []*scheduled
-	// ids, own and fixed are the deliveries of the query: which the rule covers, and whose decision of last time holds.
-	ids             []int64
-	isCovered       []bool
-	isFixed, counts []bool
-	days            map[int64]int
-	keeps           func(*candidate) bool
-	out             [][]any
-	unlimited       int64 // messages whose threshold is null
+	// ids are the deliveries of the query, the others say of each whether the rule covers it, whether its decision of last
+	// time still holds, and whether its messages count for others.
+	ids                        []int64
+	isCovered, isFixed, counts []bool
+	days                       map[int64]int // by delivery
+	keeps                      func(*candidate) bool
+	out                        [][]any
+	unlimited                  int64 // messages whose threshold is null
 }
 
 // candidate is a message, or how many messages of one day a recipient has got already (delivery 0).
@@ -43,8 +43,9 @@ func newSieve(f *forecast, r *rule, applied map[[2]int64]time.Time) *sieve {
 		}
 		counts := r.kind == "pressure" && r.UseCalendar && d.counts && r.speaksFor(d.messageType, d.contact)
 		if covers || counts {
-			s.ids, s.isCovered, s.isFixed = append(s.ids, d.id), append(s.isCovered, covers), append(s.isFixed, covers && r.holds(d, applied, f.Now()))
-			s.counts, s.days[d.id] = append(s.counts, counts), d.day
+			s.ids, s.days[d.id] = append(s.ids, d.id), d.day
+			s.isCovered, s.counts = append(s.isCovered, covers), append(s.counts, counts)
+			s.isFixed = append(s.isFixed, covers && r.holds(d, applied, f.Now()))
 		}
 	}
 	if r.kind == "pressure" {
