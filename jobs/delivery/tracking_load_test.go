@@ -220,10 +220,10 @@ func TestTrackingWebPermanent(t *testing.T) {
 	forced := tagged(0, 2000, "A", "", 3)
 	forced.Delivery = 8
 	got := track(t, d, own(rawFile(t, t.TempDir(), 1, tagged(0, 2000, "A", "", 1), tagged(0, 2000, "N", "", 2), forced,
-		tagged(0, 2000, "", "rcpid=email%3Dkim%40example.com", 4), clicked(2, 1500, "C", 5), tagged(0, 2000, "C", "", 6))))
-	tells(t, got, "5 logs, 0 repeated opens, 1 discarded (1 of nobody known)")
+		tagged(0, 2000, "", "rcpid=email%3Dkim%40example.com", 4), tagged(0, 2000, "", "rcpid=id%3D15", 4.5), tagged(0, 2000, "", "rcpid=id%3Dkim", 4.6), clicked(2, 1500, "C", 5), tagged(0, 2000, "C", "", 6))))
+	tells(t, got, "6 logs, 0 repeated opens, 2 discarded (2 of nobody known)")
 	want(t, d, [2]string{`SELECT string_agg(concat_ws(' ', recipient_id, delivery_id, url_id, source_id), ', ' ORDER BY log_date) FROM nms.tracking_log WHERE log_date >= ` + at(0),
-		"11 7 2000 A, 11 8 2000 A, 15 8 2000, 12 7 1500 C, 12 7 2000 C"})
+		"11 7 2000 A, 11 8 2000 A, 15 8 2000, 15 8 2000, 12 7 1500 C, 12 7 2000 C"})
 }
 
 func TestTrackingWebAnonymous(t *testing.T) {

@@ -54,7 +54,7 @@ func (t *tracker) findVirtual(ctx context.Context, id int64, name string) error 
 
 // contactFields are the ways in which a web tag names a recipient (rcpid=<field>=<value>), each with an index.
 var contactFields = []struct{ field, condition string }{
-	{"id", "r.id::text = l.contact_value"},
+	{"id", `r.id = CASE WHEN l.contact_value ~ '^[0-9]{1,18}$' THEN l.contact_value::bigint END`},
 	{"email", "lower(r.email) = lower(l.contact_value)"},
 	{"account", "r.account = l.contact_value"},
 	{"external_id", "r.external_id = l.contact_value"},
