@@ -188,3 +188,17 @@ func TestCleanupMirrorPages(t *testing.T) {
 			[2]string{`SELECT string_agg(delivery_id::text, ' ' ORDER BY delivery_id) FROM xtk.job_log`, "1 2"})
 	}
 }
+
+// What is carried for another instance ends like one's own, with the messages that are kept for it, and in the order in
+// which that instance reads: a change bears its own time.
+func TestCleanupExpiredCarried(t *testing.T) {
+	t.Parallel()
+	d := quiet(t, `INSERT INTO nms.delivery (id, internal_name, label, state, validity, emitter_account_id, emitter_delivery_id, last_modified)
+		VALUES (1, 'd1', 'd', 'in_progress', now() - interval '1 day', 1, 70, now() - interval '2 days')`,
+		`INSERT INTO nms.broad_log_mid (delivery_id, remote_id, status) VALUES (1, 1, 'pending'), (1, 2, 'sent')`)
+	before := one(t, d, `SELECT clock_timestamp()::text`)
+	clean(t, d)
+	want(t, d, [2]string{`SELECT state FROM nms.delivery`, "finished"},
+		[2]string{`SELECT string_agg(status, ' ' ORDER BY remote_id) FROM nms.broad_log_mid`, "cancelled sent"},
+		[2]string{`SELECT last_modified > '` + before + `'::timestamptz FROM nms.delivery`, "true"})
+}

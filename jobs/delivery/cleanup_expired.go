@@ -51,9 +51,10 @@ func finishExpired(ctx context.Context, r *jobs.Run) error {
 
 // A: a bulk delivery that is being sent beyond its validity, or was stopped within 15 days with at least 10,000
 // messages left. B: a delivery on a mid-sourcing server, ended within 15 days, whose validity lies 15 days back or
-// before the moment up to which the logs of its account were fetched; without such a moment it is left alone.
+// before the moment up to which the logs of its account were fetched; without such a moment it is left alone. The logs
+// of a delivery that is carried for another instance are in a table of their own.
 const expiredSQL = `
-	SELECT d.id, COALESCE(b.name, '')
+	SELECT d.id, CASE WHEN d.emitter_account_id IS NOT NULL THEN 'nms.broad_log_mid' ELSE COALESCE(b.name, '') END
 	FROM nms.delivery d
 	LEFT JOIN nms.delivery_mapping m
 		ON m.id = COALESCE(d.mapping_id, (SELECT id FROM nms.delivery_mapping WHERE internal_name = 'mapRecipient'))
@@ -103,14 +104,14 @@ func finishOne(ctx context.Context, r *jobs.Run, d expired) (cancelled, finished
 			UPDATE `+log+` AS b
 			SET status = 'cancelled',
 			    msg_id = (SELECT id FROM nms.broad_log_msg WHERE md5 = md5('delivery cancelled, validity expired')),
-			    last_modified = $2
+			    last_modified = now()
 			WHERE b.delivery_id = $1
 			  AND b.id = ANY (ARRAY(
 				SELECT p.id FROM `+log+` p
 				WHERE p.delivery_id = $1 AND p.status = 'pending'
 				ORDER BY p.id
 				LIMIT 5000
-				FOR UPDATE SKIP LOCKED))`, d.id, r.Now())
+				FOR UPDATE SKIP LOCKED))`, d.id)
 		if err != nil {
 			return cancelled, 0, err
 		}
@@ -127,12 +128,14 @@ func finishOne(ctx context.Context, r *jobs.Run, d expired) (cancelled, finished
 		return cancelled, 0, nil
 	}
 	// processed is counted anew from the logs; where the purge took them already, the number known before stays.
+	// last_modified is that of the transaction, not of the run's begin: instances for which the delivery is carried have
+	// read beyond that.
 	finished, err = r.Exec(ctx, fmt.Sprintf("delivery %d: finished", d.id), `
 		UPDATE nms.delivery
 		SET state = 'finished',
 		    broad_end = COALESCE(validity, $2),
 		    processed = CASE WHEN $3::bigint > 0 THEN $3::bigint ELSE processed END,
-		    last_modified = $2
+		    last_modified = now()
 		WHERE id = $1
 		  AND state <> 'finished'`, d.id, r.Now(), handled)
 	return cancelled, finished, err
