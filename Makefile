@@ -1,6 +1,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test build demo generate lint unit e2e bench clean install-run install-test
+.PHONY: help run test build demo demo-pair generate lint unit e2e bench clean install-run install-test
 
 SIZE ?= small
 SEED ?= 1
@@ -26,6 +26,9 @@ build: ## build bin/nightshift
 
 demo: install-run build ## load a demo database: SIZE=small|medium|large SEED=1
 	@bin/nightshift demo --size $(SIZE) --seed $(SEED)
+
+demo-pair: install-run build ## run a marketing and a mid-sourcing instance side by side, on ports 8080 and 8081
+	@exec bin/nightshift demo-pair
 
 generate: ## regenerate the Go code of the templ files
 	@go tool templ generate

@@ -27,6 +27,7 @@ func commands() []command {
 		{"run", "<workflow> [--simulate] [-- -name:value …]", "run one workflow now and print its log", runCommand},
 		{"migrate", "", "bring the database to the schema of this version", migrateCommand},
 		{"demo", "--size small|medium|large --seed N [--once]", "load the demo database into an empty one", demoCommand},
+		{"demo-pair", "", "run a marketing and a mid-sourcing instance side by side, with deliveries on their way", demoPairCommand},
 		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
 		{"audit", "verify", "recompute the hash chain of the audit trail", auditCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},

@@ -68,29 +68,32 @@ const midDeliveryColumns = `
 	d.unknown_user, d.invalid_domain, d.unreachable, d.disabled, d.mailbox_full, d.not_connected, d.refused,
 	d.failed_message, d.last_modified`
 
+// MidDeliveryPage is a list of deliveries. Settled is up to where a cursor may go: before it nothing will change any more.
+type MidDeliveryPage struct {
+	Deliveries []MidDelivery `json:"deliveries"`
+	Settled    Stamp         `json:"settled_date"`
+	ServerDate Stamp         `json:"server_date"`
+}
+
 // MidDeliveries lists what is carried for an instance and changed at the moment given or later, in the order of change.
 // At the moment given itself, only deliveries with an id above after are listed: the next page begins at the last
-// delivery of this one. now is this server's clock.
-func (d *DB) MidDeliveries(ctx context.Context, c Caller, since time.Time, after int64, limit int) (page []MidDelivery, now time.Time, err error) {
+// delivery of this one. What changed just now is listed, too: one that is being sent changes all the time.
+func (d *DB) MidDeliveries(ctx context.Context, c Caller, since time.Time, after int64, limit int) (MidDeliveryPage, error) {
+	var page MidDeliveryPage
 	until, now, err := settled(ctx, d.Pool)
 	if err != nil {
-		return nil, now, err
+		return page, err
 	}
+	page.Settled.Time, page.ServerDate.Time = until, now
 	rows, err := d.Pool.Query(ctx, `
 		SELECT `+midDeliveryColumns+`
 		FROM nms.delivery d
 		WHERE `+carried+`
 		  AND (d.last_modified, d.id) > ($3, $4)
-		  AND d.last_modified < $5
 		ORDER BY d.last_modified, d.id
-		LIMIT $6`, c.ID, c.FolderID, since, after, until, limit)
-	if err == nil {
-		page, err = pgx.CollectRows(rows, pgx.RowToStructByName[MidDelivery])
-	}
-	if err != nil {
-		return nil, now, fmt.Errorf("carried deliveries: %w", err)
-	}
-	return page, now, nil
+		LIMIT $5`, c.ID, c.FolderID, since, after, limit)
+	page.Deliveries, err = collect[MidDelivery](rows, err, "carried deliveries")
+	return page, err
 }
 
 // midFolder gives an operator who has no folder one below Mid-sourcing that is named after the account.

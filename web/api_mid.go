@@ -22,11 +22,6 @@ const (
 	checksumsAtMost                    = 200
 )
 
-type midDeliveriesAnswer struct {
-	Deliveries []db.MidDelivery `json:"deliveries"`
-	ServerDate db.Stamp         `json:"server_date"`
-}
-
 // midDeliveries lists what is carried for the caller and has changed.
 func (s *Server) midDeliveries(c echo.Context) error {
 	q := query{c: c}
@@ -34,11 +29,11 @@ func (s *Server) midDeliveries(c echo.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	page, now, err := s.db.MidDeliveries(c.Request().Context(), s.caller(c), at.since, at.after, at.limit)
+	page, err := s.db.MidDeliveries(c.Request().Context(), s.caller(c), at.since, at.after, at.limit)
 	if err != nil {
 		return err
 	}
-	return s.answerJSON(c, http.StatusOK, midDeliveriesAnswer{page, db.Stamp{Time: now}})
+	return s.answerJSON(c, http.StatusOK, page)
 }
 
 // midLogs gives the caller the logs of its messages that changed since a date.

@@ -155,7 +155,7 @@ func TestInstancesApart(t *testing.T) {
 	c.age(60)
 	seen := func(i *instance) string {
 		t.Helper()
-		var d midDeliveriesAnswer
+		var d db.MidDeliveryPage
 		var l db.LogPage
 		var m midAddressesAnswer
 		i.want(http.StatusOK, "GET /api/v1/mid/deliveries", nil, &d)
@@ -198,7 +198,7 @@ func TestDeliveryPages(t *testing.T) {
 		recipient_open = 3 WHERE emitter_account_id IS NOT NULL`)
 	var seen []int64
 	for at := ""; ; {
-		var page midDeliveriesAnswer
+		var page db.MidDeliveryPage
 		i.want(http.StatusOK, "GET /api/v1/mid/deliveries?limit=2"+at, nil, &page)
 		for _, one := range page.Deliveries {
 			seen = append(seen, one.EmitterID)

@@ -48,15 +48,15 @@ func (a account) fetchDeliveries(ctx context.Context, r *jobs.Run, client *midso
 		if err != nil {
 			return err
 		}
-		if len(page) > 0 {
+		if n := len(page.Deliveries); n > 0 {
 			if err := a.applyDeliveries(ctx, r, page, &sum); err != nil {
 				return err
 			}
-			since, after = page[len(page)-1].LastModified, page[len(page)-1].ID
+			since, after = page.Deliveries[n-1].LastModified, page.Deliveries[n-1].ID
 		}
-		sum.deliveries += len(page)
+		sum.deliveries += len(page.Deliveries)
 		r.Progress(int64(sum.deliveries), 0, "deliveries")
-		if len(page) < deliveriesAtOnce {
+		if len(page.Deliveries) < deliveriesAtOnce {
 			break
 		}
 	}
@@ -70,13 +70,13 @@ func (a account) fetchDeliveries(ctx context.Context, r *jobs.Run, client *midso
 }
 
 // applyDeliveries takes over a page and moves the cursor with it.
-func (a account) applyDeliveries(ctx context.Context, r *jobs.Run, page []midsourcing.Delivery, sum *told) error {
+func (a account) applyDeliveries(ctx context.Context, r *jobs.Run, page midsourcing.DeliveryPage, sum *told) error {
 	var lines []string
 	var unknown []int64
 	var part told
 	err := r.Tx(ctx, func(tx pgx.Tx) error {
 		lines, part = nil, told{}
-		rows, err := tx.Query(ctx, takeOverSQL, page, a.id, r.Now().Add(-reportedFor))
+		rows, err := tx.Query(ctx, takeOverSQL, page.Deliveries, a.id, r.Now().Add(-reportedFor))
 		if err != nil {
 			return err
 		}
@@ -94,11 +94,16 @@ func (a account) applyDeliveries(ctx context.Context, r *jobs.Run, page []midsou
 		if err := rows.Err(); err != nil {
 			return err
 		}
-		unknown, err = a.unknown(ctx, tx, page)
+		unknown, err = a.unknown(ctx, tx, page.Deliveries)
 		if err != nil {
 			return err
 		}
-		return a.moveCursor(ctx, tx, lastDelivery, page[len(page)-1].LastModified.Add(-overlap))
+		// What changed just now is taken over, but not passed: something older may still be written there.
+		to := page.Deliveries[len(page.Deliveries)-1].LastModified.Add(-overlap)
+		if page.Settled.Before(to) {
+			to = page.Settled
+		}
+		return a.moveCursor(ctx, tx, lastDelivery, to)
 	})
 	if err != nil {
 		return fmt.Errorf("take over what the server tells: %w", err)
@@ -111,7 +116,7 @@ func (a account) applyDeliveries(ctx context.Context, r *jobs.Run, page []midsou
 	if len(unknown) > 0 {
 		r.Log("unknown here and ignored: %s", listed(unknown))
 	}
-	for _, d := range page {
+	for _, d := range page.Deliveries {
 		if !known[d.State] {
 			r.Warn("delivery %d: state %q is not one of the platform: ignored", d.EmitterID, d.State)
 		}

@@ -208,6 +208,16 @@ func TestOneServerDown(t *testing.T) {
 	want(t, d, [2]string{`SELECT sent FROM nms.delivery WHERE id = 102`, "5"}, [2]string{`SELECT string_agg(name, ' ') FROM xtk.option WHERE name LIKE 'NmsMid%'`, "NmsMidSourcing_LastDelivery_otherMid"})
 }
 
+// What changes at this moment is taken over at once, and told again: the cursor stays behind what is settled.
+func TestDeliveriesBeingSent(t *testing.T) {
+	t.Parallel()
+	d, fake := marketing(t, 1)
+	fake.Carry([]server.Delivery{carried(1, "in_progress", 5, time.Now().Add(time.Second).Truncate(time.Microsecond))}, nil)
+	completed(t, jobtest.Run(t, d, counters))
+	want(t, d, [2]string{`SELECT sent FROM nms.delivery`, "5"},
+		[2]string{`SELECT timestamp_value < clock_timestamp() - interval '1 second' FROM xtk.option WHERE name LIKE 'NmsMidSourcing_LastDelivery%'`, "true"})
+}
+
 func TestOtherInstanceTypes(t *testing.T) {
 	t.Parallel()
 	d, fake := marketing(t, 1)
@@ -240,8 +250,8 @@ func TestServersThatMisbehave(t *testing.T) {
 		"redirect": http.RedirectHandler("http://169.254.169.254/", http.StatusFound).ServeHTTP,
 		"HTML":     body("text/html", "<html>"), "half": body("application/json", `{"deliveries": [{"id": 1, `), "nothing": body("application/json", `{}`),
 		"wrong types": body("application/json", `{"deliveries": [{"id": "x"}], "logs": 7, "next_date": "x"}`),
-		"no state":    body("application/json", `{"deliveries": [{"id": 1, "emitter_id": 101}], "logs": [{"remote_id": 1}], "next_date": "2999-01-01T00:00:00Z"}`),
-		"circle": body("application/json", `{"deliveries": [{"id": 2, "emitter_id": 101, "state": "finished", "last_modified": "2026-01-01T00:00:00Z"},
+		"no state":    body("application/json", `{"settled_date": "2026-01-01T00:00:00Z", "deliveries": [{"id": 1, "emitter_id": 101}], "logs": [{"remote_id": 1}], "next_date": "2999-01-01T00:00:00Z"}`),
+		"circle": body("application/json", `{"settled_date": "2026-01-01T00:00:00Z", "deliveries": [{"id": 2, "emitter_id": 101, "state": "finished", "last_modified": "2026-01-01T00:00:00Z"},
 			{"id": 1, "emitter_id": 101, "state": "finished", "last_modified": "2026-01-01T00:00:00Z"}], "logs": [], "next_date": "1999-01-01T00:00:00Z"}`),
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")

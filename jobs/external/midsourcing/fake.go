@@ -58,7 +58,7 @@ func (f *Fake) listDeliveries(w http.ResponseWriter, req *http.Request) {
 			page = append(page, d)
 		}
 	}
-	instance.WriteJSON(w, map[string]any{"deliveries": page[:min(len(page), int(limit))], "server_date": time.Now().Add(f.Ahead)})
+	instance.WriteJSON(w, DeliveryPage{page[:min(len(page), int(limit))], time.Now().Add(f.Ahead - time.Second)})
 }
 
 // listLogs gives whole seconds, up to the one that is not over yet.

@@ -53,26 +53,30 @@ type Delivery struct {
 	LastModified        time.Time  `json:"last_modified"`
 }
 
+// DeliveryPage is a list of deliveries. Settled is up to where a cursor may go: beyond it the server may still be writing.
+type DeliveryPage struct {
+	Deliveries []Delivery `json:"deliveries"`
+	Settled    time.Time  `json:"settled_date"`
+}
+
 // Deliveries lists what the server carries for us and has changed since a moment, in the order of change, limit at most;
 // at the moment itself only what has an id there above after. A list that would lead in a circle is an error.
-func (c *Client) Deliveries(ctx context.Context, since time.Time, after int64, limit int) ([]Delivery, error) {
-	var page struct {
-		Deliveries *[]Delivery `json:"deliveries"`
-	}
+func (c *Client) Deliveries(ctx context.Context, since time.Time, after int64, limit int) (DeliveryPage, error) {
+	var page DeliveryPage
 	err := c.get(ctx, deliveriesPath, url.Values{"modified_since": {moment(since)}, "after_id": {strconv.FormatInt(after, 10)}, "limit": {strconv.Itoa(limit)}}, &page)
 	if err != nil {
-		return nil, err
+		return page, err
 	}
-	if page.Deliveries == nil {
-		return nil, &outbound.UnfitError{Path: deliveriesPath, Why: "no list of deliveries"}
+	if page.Deliveries == nil || page.Settled.IsZero() {
+		return page, &outbound.UnfitError{Path: deliveriesPath, Why: "no list of deliveries with its date"}
 	}
-	for _, d := range *page.Deliveries {
+	for _, d := range page.Deliveries {
 		if d.ID < 1 || d.EmitterID < 1 || d.State == "" || d.LastModified.Before(since) || d.LastModified.Equal(since) && d.ID <= after {
-			return nil, &outbound.UnfitError{Path: deliveriesPath, Why: "a delivery without id or state, or not after the last one"}
+			return page, &outbound.UnfitError{Path: deliveriesPath, Why: "a delivery without id or state, or not after the last one"}
 		}
 		since, after = d.LastModified, d.ID
 	}
-	return *page.Deliveries, nil
+	return page, nil
 }
 
 // Log is what became of a message: RemoteID is its id here, EmitterDeliveryID that of its delivery here. EventDate is by
