@@ -40,8 +40,26 @@ func Command(ctx context.Context, args []string, url string, out io.Writer) erro
 		_, _ = fmt.Fprintln(out)
 		return err
 	}
+	if err := begin(ctx, d); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 	_, err = fmt.Fprintf(out, "\nLoaded the %s demo in %s. Its people and its past runs are invented.\n", size, words(time.Since(began)))
 	return err
+}
+
+// begin starts workflows that find work in the demo and need no other system. They have no invented past: their first run
+// is a real one, when they are due.
+func begin(ctx context.Context, d *db.DB) error {
+	_, err := d.Pool.Exec(ctx, `
+		UPDATE xtk.workflow
+		SET state = 'started', state_since = now(), state_by = 'admin'
+		WHERE internal_name = ANY($1)
+		  AND built
+		  AND state = 'being_edited'`, []string{"billing", "forecasting", "offerMgt", "reportingAggregates", "tracking"})
+	if err != nil {
+		return fmt.Errorf("start the workflows: %w", err)
+	}
+	return nil
 }
 
 // bar is a line of a terminal that is drawn over itself.

@@ -190,6 +190,13 @@ func TestCommand(t *testing.T) {
 	if got := out.String(); !strings.Contains(got, "100 %") || !strings.Contains(got, "invented") {
 		t.Errorf("output %q: want a bar up to 100 %% and a word on what is invented", got)
 	}
+	var started bool
+	if err := d.Pool.QueryRow(t.Context(), `
+		SELECT bool_and(state = 'started')
+		FROM xtk.workflow
+		WHERE built AND internal_name IN ('tracking', 'forecasting', 'offerMgt', 'billing', 'cleanup')`).Scan(&started); err != nil || !started {
+		t.Errorf("workflows that find work in the demo: got started %t, %v", started, err)
+	}
 	err := demo.Command(t.Context(), nil, d.URL(), &out)
 	if !errors.Is(err, demo.ErrNotEmpty) {
 		t.Errorf("the command once more: got %v, want %v", err, demo.ErrNotEmpty)
