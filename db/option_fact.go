@@ -67,6 +67,8 @@ func KnownOptions() []OptionFact {
 		{Name: "XtkCleanup_NoStats", Group: "purge", Kind: OptionChoice, Default: "0", Choices: []string{"0", "1", "2"}},
 		{Name: "NmsCleanup_LastCleanup", Group: "purge", Kind: OptionMoment},
 		{Name: "NmsLastErrorStatCoalesce", Group: "purge", Kind: OptionMoment},
+		{Name: "NmsReporting_LastAggregation", Group: "instance", Kind: OptionMoment},
+		{Name: "NmsUserAgentStats_LastConsolidation", Group: "instance", Kind: OptionMoment},
 		{Name: "XtkWorkflow_ConcurrencyLimit", Group: "engine", Kind: OptionNumber, Default: "20", Min: 1, Max: 200, Unit: "option.unit.runs"},
 		{Name: "XtkSimulation_RowLimit", Group: "engine", Kind: OptionNumber, Default: "5000000", Min: 1, Max: 1_000_000_000, Unit: "option.unit.rows"},
 		{Name: "NmsServer_PausedWorkflowPeriod", Group: "engine", Kind: OptionNumber, Default: "7", Min: 1, Max: 365, Unit: "option.unit.days"},

@@ -37,6 +37,7 @@ func parts() []part {
 		{"exclusion logs", loadExclusions},
 		{"tracking", loadTracking},
 		{"offers and propositions", loadOffers},
+		{"cubes", loadCubes},
 		{"quarantined addresses", loadAddresses},
 		{"mail servers", loadMailServers},
 		{"transactional messages", loadEvents},

@@ -46,9 +46,11 @@ func deliveryPackage() []jobs.Workflow {
 			Reads:  tables("xtk.workflow xtk.operator xtk.operator_group_member xtk.option"),
 			Writes: tables("xtk.workflow xtk.workflow_job xtk.workflow_log xtk.audit nms.notification")},
 		{Name: "reportingAggregates", Label: "Reporting aggregates", Package: "delivery",
-			Schedule: "0 2 * * *",
-			Reads:    tables("nms.delivery nms.broad_log nms.tracking_log nms.tracking_url"),
-			Writes:   tables("nms.delivery_log_stats nms.user_agent_stats xtk.olap_aggregate xtk.option")},
+			Schedule: "0 2 * * *", Run: delivery.ReportingAggregates,
+			Reads: tables("nms.delivery nms.delivery_mapping nms.broad_log nms.tracking_log nms.tracking_url nms.web_tracking_log nms.service " +
+				"nms.subscription nms.sub_histo xtk.enum xtk.enum_value xtk.olap_cube xtk.olap_dimension xtk.olap_measure xtk.option"),
+			Writes: tables("nms.delivery_log_stats nms.user_agent_stats nms.service_stats nms.delivery_average_stats xtk.olap_aggregate " +
+				"xtk.option")},
 		{Name: "tracking", Label: "Tracking", Package: "delivery",
 			Schedule: "0 * * * *", Run: delivery.Tracking,
 			Reads: tables("nms.delivery nms.delivery_mapping nms.broad_log nms.broad_log_visitor nms.tracking_url nms.tracking_log nms.offer_space " +

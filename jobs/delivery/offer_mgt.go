@@ -39,32 +39,15 @@ func OfferMgt(ctx context.Context, r *jobs.Run) error {
 		r.Log("no offer environment")
 		return nil
 	}
-	steps := []struct {
-		name string
-		do   func(context.Context) error
-	}{{"categories", p.categories}, {"spaces", p.spaces}, {"offers", p.offers}, {"disabled", p.disable}, {"deleted", p.purge},
-		{"execution instances", p.send}, {"notifications", p.notify}}
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.name
-	}
-	if err := r.Steps(ctx, names...); err != nil {
-		return err
-	}
-	var failed []error
-	for _, s := range steps {
-		err := r.Step(ctx, s.name, func(ctx context.Context) error {
+	parts := []part{{"categories", p.categories}, {"spaces", p.spaces}, {"offers", p.offers}, {"disabled", p.disable},
+		{"deleted", p.purge}, {"execution instances", p.send}, {"notifications", p.notify}}
+	for i, one := range parts {
+		parts[i].do = func(ctx context.Context) error {
 			defer p.more()
-			return s.do(ctx)
-		})
-		if stopped := r.Checkpoint(ctx); stopped != nil {
-			return stopped
-		}
-		if err != nil {
-			failed = append(failed, err)
+			return one.do(ctx)
 		}
 	}
-	return errors.Join(failed...)
+	return allParts(ctx, r, parts)
 }
 
 // environments lists the design environments that have a live one; installed is false when there is none of any kind.
