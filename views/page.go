@@ -67,22 +67,23 @@ type Section string
 
 // The words of the rail, in its order.
 const (
-	SectionOverview  Section = "overview"
-	SectionRunning   Section = "running"
-	SectionNext      Section = "next"
-	SectionWorkflows Section = "workflows"
-	SectionRuns      Section = "runs"
-	SectionStatement Section = "statement"
-	SectionBilling   Section = "billing"
-	SectionCalendar  Section = "calendar"
-	SectionHeat      Section = "heat"
-	SectionOptions   Section = "options"
-	SectionAccounts  Section = "accounts"
-	SectionMail      Section = "mail"
-	SectionAbout     Section = "about"
-	SectionOperators Section = "operators"
-	SectionAudit     Section = "audit"
-	SectionAccount   Section = "account"
+	SectionOverview   Section = "overview"
+	SectionRunning    Section = "running"
+	SectionNext       Section = "next"
+	SectionWorkflows  Section = "workflows"
+	SectionRuns       Section = "runs"
+	SectionStatement  Section = "statement"
+	SectionMonitoring Section = "monitoring"
+	SectionBilling    Section = "billing"
+	SectionCalendar   Section = "calendar"
+	SectionHeat       Section = "heat"
+	SectionOptions    Section = "options"
+	SectionAccounts   Section = "accounts"
+	SectionMail       Section = "mail"
+	SectionAbout      Section = "about"
+	SectionOperators  Section = "operators"
+	SectionAudit      Section = "audit"
+	SectionAccount    Section = "account"
 )
 
 // Crumb is a step of the way to the page. The last one has no link.
@@ -146,7 +147,7 @@ func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
 		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionStatement, "/statement", false}, {SectionCalendar, "/calendar", false}, {SectionHeat, "/heat-map", true}}},
-		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionAbout, "/about", false}}},
+		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionMonitoring, "/monitoring", false}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}
 }

@@ -30,6 +30,7 @@ func shown(page Page) map[string]templ.Component {
 		"freeze":     FreezePage(freezeOf(page)),
 		"lift":       LiftPage(LiftForm{Page: frozenPage(page), Waiting: 3}),
 		"frozen":     WorkflowsPage(workflowsOf(frozenPage(page))),
+		"monitoring": MonitoringPage(monitoringOf(page)),
 		"statement":  StatementPage(statementOf(page)),
 		"last":       DialogPage(lastOf(page)),
 		"schedule":   SchedulePage(scheduleOf(page)),

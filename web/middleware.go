@@ -177,7 +177,7 @@ const visitName = "visit"
 // sessionless routes are asked for by machines and for the parts of a page; they have nothing to do with a session.
 func sessionless(r route) bool {
 	switch r.path {
-	case "/healthz", "/readyz", "/r/test", "/r/mirror", "/r/opt-out", "/static/:name", "/favicon.ico":
+	case "/healthz", "/readyz", "/nl/ping", "/r/test", "/r/mirror", "/r/opt-out", "/static/:name", "/favicon.ico":
 		return true
 	}
 	return false
