@@ -40,6 +40,7 @@ func parts() []part {
 		{"cubes", loadCubes},
 		{"quarantined addresses", loadAddresses},
 		{"mail servers", loadMailServers},
+		{"bounces", loadBounces},
 		{"transactional messages", loadEvents},
 		{"mobile applications", loadMobile},
 		{"enumerations", loadEnumerations},
