@@ -77,6 +77,7 @@ const (
 	SectionBilling    Section = "billing"
 	SectionCalendar   Section = "calendar"
 	SectionHeat       Section = "heat"
+	SectionSending    Section = "deliverability"
 	SectionOptions    Section = "options"
 	SectionAccounts   Section = "accounts"
 	SectionMail       Section = "mail"

@@ -43,6 +43,8 @@ func shown(page Page) map[string]templ.Component {
 		"report":     BillingReportPage(billingReportOf(page)),
 		"letter":     LetterPage(letterOf(page)),
 		"no-link":    LetterPage(deadLinkOf(page)),
+		"sending":    DeliverabilityPage(deliverabilityOf(page)),
+		"bounce":     BouncePage(bounceOf(page)),
 		"accounts":   AccountsPage(accountsOf(page)),
 		"ext":        ExtAccountPage(accountFormOf(page)),
 		"mail":       OutboxPage(outboxOf(page)),

@@ -92,6 +92,9 @@ func reasonName(page views.Page, reason string) string {
 
 // stateWord is a workflow's state in the page's language; other values stand as they are.
 func stateWord(page views.Page, field, value string) string {
+	if word, ok := map[string]string{"decision": "bounce.status_", "failure_type": "bounce.type_", "failure_reason": "bounce.reason_"}[field]; ok && locale.Has(word+value) {
+		return page.T(word + value)
+	}
 	if field != "state" || value == "" {
 		return value
 	}

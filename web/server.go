@@ -144,6 +144,10 @@ func (s *Server) routes() []route {
 		{method: get, path: "/mail", right: administration, handle: s.outboxPage},
 		{method: get, path: "/mail/:id", right: administration, handle: s.messagePage},
 		{method: post, path: "/mail/:id/again", right: administration, handle: s.sendAgain},
+		{method: get, path: "/deliverability", right: administration, handle: s.deliverabilityPage},
+		{method: post, path: "/deliverability/monitoring", right: administration, handle: s.installMonitoring},
+		{method: get, path: "/deliverability/texts/:id", right: administration, handle: s.bouncePage},
+		{method: post, path: "/deliverability/texts/:id", right: administration, handle: s.decideBounce},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
 		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
 	}, s.apiRoutes())

@@ -83,12 +83,14 @@ func (u *refresh) account(ctx context.Context) (account deliverability.Account, 
 	}, `
 		SELECT COALESCE(server, ''), COALESCE(account, ''), secret, COALESCE(params ->> 'authority', ''), active
 		FROM nms.ext_account
-		WHERE internal_name = 'deliverability'`)
+		WHERE type = 'deliverability'
+		ORDER BY active DESC, id
+		LIMIT 1`)
 	switch {
 	case err != nil:
 		return account, fmt.Errorf("external account deliverability: %w", err)
 	case !found:
-		return account, errors.New("there is no external account deliverability")
+		return account, errors.New("there is no external account of type deliverability")
 	case !active:
 		return account, errors.New("the external account deliverability is not active")
 	}

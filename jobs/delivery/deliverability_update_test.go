@@ -208,13 +208,13 @@ func TestSetsThatShrinkAreRefused(t *testing.T) {
 func TestSettingsThatAreMissing(t *testing.T) {
 	t.Parallel()
 	for reason, statement := range map[string]string{
-		"DmRendering_cuid is not set":                       `UPDATE xtk.option SET string_value = ' ' WHERE name = 'DmRendering_cuid'`,
-		"must be reached by https":                          `UPDATE nms.ext_account SET server = 'http://deliverability.example.com'`,
-		"there is no external account deliverability":       `DELETE FROM nms.ext_account`,
-		"the external account deliverability is not active": `UPDATE nms.ext_account SET active = false`,
-		"cannot be read with this instance's key":           `UPDATE nms.ext_account SET secret = '\x0102'`,
-		"the account's authority is not a certificate":      `UPDATE nms.ext_account SET params = '{"authority": "x"}'`,
-		"the rule set defaultDomainRules does not exist":    `DELETE FROM nms.rule_set WHERE kind = 'domain'`,
+		"DmRendering_cuid is not set":                         `UPDATE xtk.option SET string_value = ' ' WHERE name = 'DmRendering_cuid'`,
+		"must be reached by https":                            `UPDATE nms.ext_account SET server = 'http://deliverability.example.com'`,
+		"there is no external account of type deliverability": `DELETE FROM nms.ext_account`,
+		"the external account deliverability is not active":   `UPDATE nms.ext_account SET active = false`,
+		"cannot be read with this instance's key":             `UPDATE nms.ext_account SET secret = '\x0102'`,
+		"the account's authority is not a certificate":        `UPDATE nms.ext_account SET params = '{"authority": "x"}'`,
+		"the rule set defaultDomainRules does not exist":      `DELETE FROM nms.rule_set WHERE kind = 'domain'`,
 	} {
 		d, fake := monitored(t, statement)
 		fails(t, d, reason)
