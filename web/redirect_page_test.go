@@ -65,7 +65,7 @@ func TestOptOut(t *testing.T) {
 		delivery                 int64
 		question, answer, wishes string
 	}{
-		11: {100, "k…@example.com(으)로", "수신 거부 완료", "1:falsetruefalse " + before},
+		11: {100, "k…@example.com 주소로", "수신 거부 완료", "1:falsetruefalse " + before},
 		12: {101, "Unsubscribe from “Weekly &lt;news&gt;”?", "You are unsubscribed", "sub 5/1 histo 5/2/0 gone@example.com email with_errors"},
 		13: {100, "will go to a…@example.com", "You will receive no more", "3:falsetruefalse " + before},
 		14: {100, "will go to g…@example.com", "You will receive no more", "sub 5/1 sub 5/2 gone@example.com email denylisted"},
