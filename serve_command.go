@@ -44,7 +44,7 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 	if err != nil {
 		return fmt.Errorf("NIGHTSHIFT_LISTEN: %w", err)
 	}
-	if err := greet(ctx, d, c, out); err != nil {
+	if err := errors.Join(d.PublishURL(ctx, c.publicURL.String()), greet(ctx, d, c, out)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)

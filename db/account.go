@@ -27,7 +27,7 @@ type ExtAccount struct {
 }
 
 // AccountProblem says why an account could not be used. Kind names a text of the console: name, refused, timeout,
-// certificate, encryption, logon, settings or other; Text is what was said, in English and without secrets.
+// certificate, encryption, logon, private, settings or other; Text is what was said, in English and without secrets.
 type AccountProblem struct{ Kind, Text string }
 
 func (p *AccountProblem) Error() string { return p.Text }

@@ -23,7 +23,7 @@ type AccountEdit struct {
 }
 
 // accountParams are the params that a form may set; the others of a row stay.
-const accountParams = "from authority use_interaction"
+const accountParams = "from authority use_interaction private language"
 
 // Accounts lists the external accounts by type and name.
 func (d *DB) Accounts(ctx context.Context) ([]ExtAccount, error) {
@@ -56,7 +56,7 @@ func (e AccountEdit) trimmed() AccountEdit {
 	if e.Label == "" {
 		e.Label = e.Name
 	}
-	if !kind.Has("server") && !kind.Has("url") {
+	if !kind.Has("server") && !kind.Has("url") && !kind.Has("address") {
 		e.Server = ""
 	}
 	if !kind.Has("port") {
@@ -104,6 +104,9 @@ func (e AccountEdit) check() error {
 	if kind.Has("url") && (e.Server != "" || kind.Server == "") && !webAddress(e.Server) {
 		return &Invalid{Field: "server", Key: "accounts.url_invalid"}
 	}
+	if kind.Has("address") && !hookAddress(e.Server, e.Params["private"] == "true") {
+		return &Invalid{Field: "server", Key: "accounts.address_invalid"}
+	}
 	if from, err := mail.ParseAddress(e.Params["from"]); kind.Has("from") && (err != nil || strings.ContainsFunc(from.String(), unicode.IsControl)) {
 		return &Invalid{Field: "from", Key: "accounts.from_invalid"}
 	}
@@ -125,9 +128,27 @@ func webAddress(text string) bool {
 		(u.Scheme == "https" || u.Scheme == "http" && local)
 }
 
+// hookAddress reports an address that a webhook can have; http is for those of our own network only.
+func hookAddress(text string, private bool) bool {
+	u, err := url.Parse(text)
+	return err == nil && len(text) <= 1000 && u.Host != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && private)
+}
+
+// ShownServer is where an account leads, as far as it is told outside its form: the path of a webhook is a secret.
+func (a ExtAccount) ShownServer() string {
+	u, err := url.Parse(a.Server)
+	switch {
+	case a.Type == AccountWebhook && err == nil:
+		return u.Scheme + "://" + u.Host + "/…"
+	case a.Port > 0:
+		return a.Server + ":" + strconv.Itoa(a.Port)
+	}
+	return a.Server
+}
+
 // facts are the fields of an account as they stand in the audit trail: of the secret, whether there is one.
 func (a ExtAccount) facts() map[string]any {
-	facts := map[string]any{"label": a.Label, "type": a.Type, "active": a.Active, "server": a.Server, "port": a.Port, "login": a.Login,
+	facts := map[string]any{"label": a.Label, "type": a.Type, "active": a.Active, "server": a.ShownServer(), "login": a.Login,
 		"encryption": a.Encryption, "secret": ""}
 	if a.HasSecret() {
 		facts["secret"] = "***"
@@ -236,6 +257,9 @@ func (d *DB) auditAccount(ctx context.Context, tx pgx.Tx, actor Actor, before, a
 	if add {
 		entry.Action, entry.Detail = "Created", map[string]any{"after": is}
 		return d.Audit(ctx, tx, entry)
+	}
+	if after.Type == AccountWebhook && before.Server != after.Server {
+		is["server"] = is["server"].(string) + " (replaced)"
 	}
 	if before.HasSecret() && after.HasSecret() && string(before.secret) != string(after.secret) {
 		is["secret"] = "*** (replaced)"

@@ -9,10 +9,11 @@ const (
 	AccountExecution      = "execution_instance"
 	AccountTracking       = "tracking_server"
 	AccountDeliverability = "deliverability"
+	AccountWebhook        = "webhook"
 )
 
-// AccountKind says what an account of a type is made of. Fields of: server url port encryption login secret, and of the
-// params from authority use_interaction.
+// AccountKind says what an account of a type is made of. Fields of: server url address port encryption login secret,
+// and of the params from authority use_interaction private language.
 type AccountKind struct {
 	Type   string
 	Fields string
@@ -24,6 +25,7 @@ type AccountKind struct {
 func AccountKinds() []AccountKind {
 	return []AccountKind{
 		{Type: AccountSMTP, Fields: "server port encryption login secret from authority", Port: 587},
+		{Type: AccountWebhook, Fields: "address secret authority private language"},
 		{Type: AccountMidSourcing, Fields: "url login secret"},
 		{Type: AccountExecution, Fields: "url login secret use_interaction"},
 		{Type: AccountTracking, Fields: "login secret authority"},

@@ -2328,6 +2328,7 @@ CREATE TABLE xtk.workflow (
     last_modified timestamp with time zone DEFAULT now() NOT NULL,
     created_by_id bigint,
     modified_by_id bigint,
+    alarmed boolean DEFAULT false NOT NULL,
     CONSTRAINT workflow_affinity_check CHECK (affinity ~ '^[A-Za-z0-9_-]*$'::text),
     CONSTRAINT workflow_check CHECK (NOT failed OR (state = ANY (ARRAY['paused'::text, 'finished'::text]))),
     CONSTRAINT workflow_error_limit_check CHECK (error_limit >= 0 AND error_limit <= 1000),

@@ -91,6 +91,15 @@ func (d *DB) WorkflowByName(ctx context.Context, name string) (WorkflowRow, erro
 	return one(d.workflows(ctx, 0, name))
 }
 
+// IsStarted reports whether a workflow is started.
+func (d *DB) IsStarted(ctx context.Context, name string) (started bool, err error) {
+	err = d.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM xtk.workflow WHERE internal_name = $1 AND state = 'started')`, name).Scan(&started)
+	if err != nil {
+		return false, fmt.Errorf("state of workflow %s: %w", name, err)
+	}
+	return started, nil
+}
+
 func one(rows []WorkflowRow, err error) (WorkflowRow, error) {
 	if err == nil && len(rows) == 0 {
 		err = fmt.Errorf("workflow: %w", ErrNotFound)

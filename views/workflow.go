@@ -12,6 +12,7 @@ type Workflow struct {
 	By                   string
 	Reason               string    // of a pause, or why it cannot work here
 	Until                time.Time // end of a pause; zero: until resumed
+	Ladder               string    // how far a pause is from being ended by a stop; empty: nobody ends it
 	Severity             string    // normal, production, critical
 	Run                  int64     // the run that is on, or that failed; 0: none
 	Order                State     // StartPending … while an order waits

@@ -63,6 +63,12 @@ func accountFields(view *views.AccountForm, kind db.AccountKind, edit db.Account
 		help = page.T("accounts.url_default", kind.Server)
 	}
 	add(kind.Has("url"), address, help)
+	hook := field("server", "accounts.url", edit.Server)
+	hook.Type, hook.Mono, hook.Required = "url", true, true
+	add(kind.Has("address"), hook, page.T("accounts.address_help"))
+	language := field("language", "operator.language", edit.Params["language"])
+	language.Options = languageOptions(page)
+	add(kind.Has("language"), language, "")
 	port := field("port", "accounts.port", edit.Port)
 	port.Required, port.Inputmode = true, "numeric"
 	add(kind.Has("port"), port, "")
@@ -99,6 +105,11 @@ func secretFields(view *views.AccountForm, kind db.AccountKind, edit db.AccountE
 	if kind.Has("use_interaction") {
 		view.Uses = field("use_interaction", "accounts.use_interaction", ticked(edit.Params["use_interaction"] == "true"))
 		view.Uses.Help = page.T("accounts.use_interaction_help")
+	}
+	if kind.Has("private") {
+		view.Uses = field("private", "accounts.private", ticked(edit.Params["private"] == "true"))
+		view.Uses.Help = page.T("accounts.private_help")
+		view.Secret.Help = page.T("accounts.signs") + " " + view.Secret.Help
 	}
 	view.Active = field("active", "accounts.active", ticked(edit.Active))
 	view.Active.Help = page.T("accounts.active_help")

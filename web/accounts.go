@@ -30,7 +30,7 @@ func (s *Server) accountsPage(c echo.Context) error {
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
 	view := views.Accounts{Page: page}
 	for _, a := range accounts {
-		row := views.AccountRow{Name: a.Name, Label: a.Label, Kind: kindLabel(page, a.Type), Server: serverOf(a), At: a.LastOK}
+		row := views.AccountRow{Name: a.Name, Label: a.Label, Kind: kindLabel(page, a.Type), Server: a.ShownServer(), At: a.LastOK}
 		row.State, row.Word, row.Why = accountState(page, a)
 		if row.State == views.Failed {
 			view.Failing++
@@ -50,14 +50,6 @@ func kindLabel(page views.Page, kind string) string {
 		return page.T(key)
 	}
 	return kind
-}
-
-// serverOf is where an account leads.
-func serverOf(a db.ExtAccount) string {
-	if a.Port > 0 {
-		return a.Server + ":" + strconv.Itoa(a.Port)
-	}
-	return a.Server
 }
 
 // accountState says whether an account works, by its last use.
@@ -116,9 +108,12 @@ func accountEdit(fields url.Values) db.AccountEdit {
 		Port: fields.Get("port"), Login: fields.Get("login"), Encryption: fields.Get("encryption"), Secret: fields.Get("secret"),
 		Active: fields.Get("active") == "on", ForgetSecret: fields.Get("forget") == "on",
 		Params: map[string]string{"from": fields.Get("from"), "authority": strings.ReplaceAll(fields.Get("authority"), "\r\n", "\n")}}
-	if fields.Get("use_interaction") == "on" {
-		edit.Params["use_interaction"] = "true"
+	for _, name := range []string{"use_interaction", "private"} {
+		if fields.Get(name) == "on" {
+			edit.Params[name] = "true"
+		}
 	}
+	edit.Params["language"] = fields.Get("language")
 	return edit
 }
 
@@ -162,7 +157,11 @@ func (s *Server) testAccount(c echo.Context) error {
 	limited, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
 	failure := s.config.TestAccount(limited, a)
-	flash := views.Flash{State: views.Finished, Text: page.R("accounts.tested", a.Label, page.Took(time.Since(began)))}
+	said := "accounts.tested"
+	if a.Type == db.AccountWebhook {
+		said = "accounts.tested_webhook"
+	}
+	flash := views.Flash{State: views.Finished, Text: page.R(said, a.Label, page.Took(time.Since(began)))}
 	var problem *db.AccountProblem
 	if failure != nil {
 		if !errors.As(failure, &problem) {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -34,7 +35,13 @@ func (s *Server) showOverview(c echo.Context) error {
 		state := workflowState(w, s.instanceType(), page.Now)
 		shown.NoneYet = shown.NoneYet && w.Last == nil && w.Running == nil
 		if state.Calls() {
-			shown.Attention = append(shown.Attention, s.attention(page, w, state, s.actor(c)))
+			a := s.attention(page, w, state, s.actor(c))
+			ladder, err := s.ladder(ctx, page, w)
+			if err != nil {
+				return err
+			}
+			a.Follows = strings.TrimSpace(a.Follows + " " + ladder)
+			shown.Attention = append(shown.Attention, a)
 		}
 		if w.Running != nil {
 			shown.Running = append(shown.Running, runningRow(page, w))

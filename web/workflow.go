@@ -30,6 +30,9 @@ func (s *Server) showWorkflow(c echo.Context) error {
 	page.Refresh, page.Updated = listRefresh, true
 	shown := s.workflowFacts(page, w)
 	shown.Can, shown.CanEdit = ordersFor(s.actor(c), w.Situation()), s.actor(c).Has(db.Administration)
+	if shown.Ladder, err = s.ladder(ctx, page, w); err != nil {
+		return err
+	}
 	recorder, err := s.db.Recorder(ctx, w.ID)
 	if err != nil {
 		return err

@@ -3,8 +3,11 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
 )
 
 // mailText is a mail in one language. Its places are the workflow's label, since when it is paused, the number of this
@@ -36,51 +39,21 @@ The next database cleanup deletes its work tables: %[5]s
 	},
 }
 
-// pausedReceivers are who is told of a workflow: its supervisors, who made it and who changed it last. Administrators are
-// told only as one of these; one person, and one address, once. A disabled operator is told, too.
-const pausedReceivers = `
-	WITH told AS (
-		SELECT DISTINCT o.id, o.language, trim(COALESCE(o.email, '')) AS address
-		FROM xtk.workflow w
-		JOIN xtk.operator o
-		  ON o.id IN (w.created_by_id, w.modified_by_id)
-		  OR o.id IN (SELECT m.operator_id
-		              FROM xtk.operator_group_member m
-		              JOIN xtk.operator_group g ON g.id = m.group_id
-		              WHERE g.id = w.supervisor_group_id
-		                 OR w.supervisor_group_id IS NULL AND g.internal_name = 'workflowSupervisors')
-		WHERE w.id = @workflow
-	)`
-
-// mail puts the mails into the outbox, each in its receiver's language. The key of each names workflow, pause, notice
-// and receiver, so that it exists once whatever is repeated. It returns the mails and the people without an address.
+// mail puts the notice into the outbox, for each receiver in his language: supervisors, who made the workflow and who
+// changed it last; administrators only as one of these. Its key names workflow, pause and notice, so that it exists once
+// whatever is repeated. It returns the mails and the people without an address.
 func (w pausedWorkflow) mail(ctx context.Context, tx pgx.Tx, what, url string) (mails, without int64, err error) {
-	key := fmt.Sprintf("workflow_paused:%d:%d:%s:%d", w.id, w.since.Unix(), what, w.notices+1)
-	args := pgx.StrictNamedArgs{"workflow": w.id, "key": key, "name": pausedItself, "template": "workflowPaused"}
+	notice := db.Notice{Key: fmt.Sprintf("workflow_paused:%d:%d:%s:%d", w.id, w.since.Unix(), what, w.notices+1),
+		Event: pausedEvents[what], Workflow: w.id, Name: pausedItself, Authors: true,
+		Link: fmt.Sprintf("%s/workflows/%s", strings.TrimRight(url, "/"), w.name), Texts: map[string]db.NoticeText{}}
 	for language, text := range pausedMails[what] {
-		notice := min(w.notices+1, maxNotices)
-		link := fmt.Sprintf("%s/workflows/%s", url, w.name)
-		args[language+"_subject"] = fmt.Sprintf(text.subject, w.label, w.date(), notice, maxNotices, link)
-		args[language+"_body"] = fmt.Sprintf(text.body, w.label, w.date(), notice, maxNotices, link)
+		number := min(w.notices+1, maxNotices)
+		notice.Texts[language] = db.NoticeText{
+			Subject: fmt.Sprintf(text.subject, w.label, w.date(), number, maxNotices, notice.Link),
+			Body:    fmt.Sprintf(text.body, w.label, w.date(), number, maxNotices, notice.Link)}
 	}
-	tag, err := tx.Exec(ctx, pausedReceivers+`
-		INSERT INTO nms.notification (effect_key, workflow_name, template, object_schema, object_id, operator_id, to_address, subject, body_text)
-		SELECT DISTINCT ON (lower(t.address))
-		       @key || ':' || t.id, @name, @template, 'xtk.workflow', @workflow, t.id, t.address,
-		       CASE t.language WHEN 'ko' THEN @ko_subject ELSE @en_subject END,
-		       CASE t.language WHEN 'ko' THEN @ko_body ELSE @en_body END
-		FROM told t
-		WHERE t.address <> ''
-		ORDER BY lower(t.address), t.id
-		ON CONFLICT (effect_key) DO NOTHING`, args)
-	if err != nil {
-		return 0, 0, fmt.Errorf("mails of %s: %w", w.name, err)
-	}
-	if err := tx.QueryRow(ctx, pausedReceivers+`
-		SELECT count(*)
-		FROM told
-		WHERE address = ''`, pgx.StrictNamedArgs{"workflow": w.id}).Scan(&without); err != nil {
-		return 0, 0, fmt.Errorf("people without an address: %w", err)
-	}
-	return tag.RowsAffected(), without, nil
+	return db.WriteNotice(ctx, tx, notice)
 }
+
+// pausedEvents names what a notice tells for programs that read it.
+var pausedEvents = map[string]string{"reminded": "paused", "stopped": "stopped"}

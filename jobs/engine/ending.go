@@ -24,6 +24,7 @@ type policy struct {
 	errorLimit, consecutiveErrors int
 	maxExecutions, executions     int
 	failed                        bool
+	alarm                         bool // people have been told that it fails
 }
 
 // consequence is what the end of a run makes of its workflow. An empty state leaves it.
@@ -81,10 +82,10 @@ func (p policy) afterError(c consequence, e ending) consequence {
 func (e ending) apply(ctx context.Context, tx pgx.Tx) error {
 	var p policy
 	err := tx.QueryRow(ctx, `
-		SELECT internal_name, state, failed, on_error, error_limit, consecutive_errors, COALESCE(max_executions, 0), execution_count
+		SELECT internal_name, state, failed, on_error, error_limit, consecutive_errors, COALESCE(max_executions, 0), execution_count, alarmed
 		FROM xtk.workflow
 		WHERE id = $1
-		FOR UPDATE`, e.workflow).Scan(&p.name, &p.state, &p.failed, &p.onError, &p.errorLimit, &p.consecutiveErrors, &p.maxExecutions, &p.executions)
+		FOR UPDATE`, e.workflow).Scan(&p.name, &p.state, &p.failed, &p.onError, &p.errorLimit, &p.consecutiveErrors, &p.maxExecutions, &p.executions, &p.alarm)
 	if err != nil {
 		return fmt.Errorf("policy of workflow %d: %w", e.workflow, err)
 	}
@@ -111,10 +112,7 @@ func (e ending) apply(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	if c.failed {
-		return notifySupervisors(ctx, tx, p.name, e)
-	}
-	return nil
+	return p.tell(ctx, tx, e, c)
 }
 
 func (c consequence) write(ctx context.Context, tx pgx.Tx, e ending, executions int, ended bool) error {

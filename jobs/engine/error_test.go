@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -19,10 +20,13 @@ func TestFailureStops(t *testing.T) {
 		WITH o AS (
 			INSERT INTO xtk.operator (login, label, email, disabled, language) VALUES
 				('park', 'Park', 'park@example.com', true, 'ko'), ('moreau', 'Moreau', 'moreau@example.com', false, 'en'),
-				('silent', 'Silent', NULL, false, 'en')
+				('silent', 'Silent', NULL, false, 'en'), ('twice', 'Twice', 'PARK@example.com', false, 'en')
 			RETURNING id)
 		INSERT INTO xtk.operator_group_member (group_id, operator_id)
 		SELECT g.id, o.id FROM o, xtk.operator_group g WHERE g.internal_name = 'workflowSupervisors'`)
+	if err := n.d.PublishURL(t.Context(), "https://night.example"); err != nil {
+		t.Fatal(err)
+	}
 	var first, second atomic.Int32
 	id := n.add("fragile", db.Started, yearly)
 	n.engine(Config{}, jobs.Workflow{Name: "fragile", Run: func(ctx context.Context, r *jobs.Run) error {
@@ -45,6 +49,14 @@ func TestFailureStops(t *testing.T) {
 	if got, want := n.text(mails), "moreau@example.com: Workflow fragile has failed, park@example.com: 워크플로우 fragile 실패"; got != want {
 		t.Errorf("mails: got %s, want %s", got, want)
 	}
+	// The link leads to the line that says why, and the line is there.
+	const link = `SELECT body_text LIKE '%https://night.example/runs/' || t.id || '?line=' || l.id || '#L' || l.id || E'\n%' AND l.message LIKE '%the disk is full%'
+		FROM nms.notification n, xtk.workflow_task t, xtk.workflow_log l
+		WHERE n.id = 1 AND t.workflow_id = $1 AND l.id = (SELECT min(id) FROM xtk.workflow_log WHERE task_id = t.id AND level = 'error')`
+	if got := n.text(link, id); got != "true" {
+		t.Errorf("the mail: got %s, want a link to the failing line of\n%s", n.text(`SELECT body_text FROM nms.notification WHERE id = 1`),
+			n.text(`SELECT string_agg(id || level || message, E'\n' ORDER BY id) FROM xtk.workflow_log`))
+	}
 	n.order(id, db.Start, db.OrderArgs{})
 	n.until("failed completed", tasksSQL, id)
 	n.until("started", stateSQL, id)
@@ -55,8 +67,9 @@ func TestFailureStops(t *testing.T) {
 	if got, want := n.text(steps), "first completed, second failed, first kept, second completed"; got != want {
 		t.Errorf("steps: got %s, want %s", got, want)
 	}
-	if got := n.text(`SELECT count(*) FROM nms.notification`); got != "2" {
-		t.Errorf("mails in the end: got %s, want 2", got)
+	mails += ` WHERE id > 2`
+	if got, want := n.text(mails), "moreau@example.com: Workflow fragile works again, park@example.com: 워크플로우 fragile 복구됨"; got != want {
+		t.Errorf("mails in the end: got %s, want %s", got, want)
 	}
 }
 
@@ -88,6 +101,46 @@ func TestErrorsIgnored(t *testing.T) {
 		n.until(want, stateSQL, id)
 	}
 	n.has(id, "Failed: 3 errors in a row")
+}
+
+// TestErrorsInARow: a workflow that ignores its errors for ever tells of the third in a row, once, and of its recovery.
+func TestErrorsInARow(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	n.exec(`
+		WITH o AS (INSERT INTO xtk.operator (login, label, email) VALUES ('moreau', 'Moreau', 'moreau@example.com') RETURNING id)
+		INSERT INTO xtk.operator_group_member (group_id, operator_id)
+		SELECT g.id, o.id FROM o, xtk.operator_group g WHERE g.internal_name = 'workflowSupervisors'`)
+	n.exec(`INSERT INTO nms.ext_account (internal_name, label, type, server, params) VALUES ('chat', 'Chat', 'webhook', 'https://chat.example', '{"language": "ko"}'),
+		('off', 'Off', 'webhook', 'https://off.example', '{}')`)
+	n.exec(`UPDATE nms.ext_account SET active = false WHERE internal_name = 'off'`)
+	id := n.add("bumpy", db.Started, yearly+`, on_error = 'ignore'`)
+	var fails atomic.Bool
+	n.engine(Config{}, jobs.Workflow{Name: "bumpy", Run: func(context.Context, *jobs.Run) error {
+		if fails.Load() {
+			return errors.New("no answer")
+		}
+		return nil
+	}})
+	history := ""
+	for _, bad := range []bool{true, true, true, true, false, false} {
+		fails.Store(bad)
+		n.order(id, db.Wakeup, db.OrderArgs{})
+		history = strings.TrimSpace(history + " " + map[bool]string{true: "failed", false: "completed"}[bad])
+		n.until(history, tasksSQL, id)
+	}
+	subjects := `SELECT string_agg(channel || ': ' || to_address || ': ' || subject, E'\n' ORDER BY id) FROM nms.notification`
+	want := "mail: moreau@example.com: Workflow bumpy: 3 errors in a row\nwebhook: Chat: 워크플로우 bumpy: 연속 오류 3회\n" +
+		"mail: moreau@example.com: Workflow bumpy works again\nwebhook: Chat: 워크플로우 bumpy 복구됨"
+	if got := n.text(subjects); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	message := `SELECT (body_text::jsonb ->> 'event') || ' ' || (body_text::jsonb ->> 'workflow') || ' ' || (body_text::jsonb ->> 'state') || ' '
+		|| (body_text::jsonb ->> 'text' LIKE '워크플로우 bumpy: 연속 오류 3회%no answer%')
+		FROM nms.notification WHERE channel = 'webhook' ORDER BY id LIMIT 1`
+	if got, want := n.text(message), "errors bumpy started true"; got != want {
+		t.Errorf("message to the webhook: got %s, want %s", got, want)
+	}
 }
 
 // TestErrorAborts: the workflow is finished and failed, and Start begins anew.

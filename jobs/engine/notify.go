@@ -5,54 +5,116 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
 )
 
-// notifySupervisors puts one mail for each supervisor who has an address into the outbox: once a run, whoever repeats
-// it. Operators whose account is disabled are told too.
-func notifySupervisors(ctx context.Context, tx pgx.Tx, name string, e ending) error {
-	texts := map[string]string{}
-	for language, text := range failureMail {
-		texts[language+"_subject"] = fmt.Sprintf(text.subject, name)
-		texts[language+"_body"] = fmt.Sprintf(text.body, name, e.task, orDash(e.step), orDash(e.message), e.task)
+// errorsTold is after how many errors in a row, which its policy ignores, people are told of a workflow.
+const errorsTold = 3
+
+// tells says what people are told of an ending: that the workflow has failed, that it goes on with errors in a row, or
+// that it recovered after they were told. Empty: nothing.
+func (p policy) tells(e ending, c consequence) string {
+	switch {
+	case c.failed:
+		return "failed"
+	case e.mode != "normal":
+		return ""
+	case e.status == "failed" && p.onError == "ignore" && c.state == "" && c.errors == errorsTold && p.state == db.Started:
+		return "errors"
+	case e.status == "completed" && p.alarm:
+		return "recovered"
 	}
-	// Without a group of its own a workflow is watched by the group of workflow supervisors.
-	if _, err := tx.Exec(ctx, `
-		INSERT INTO nms.notification (effect_key, workflow_name, template, object_schema, object_id, operator_id, to_address, subject, body_text)
-		SELECT 'workflow_failed:' || @task::bigint || ':' || o.id, @name, 'workflowFailed', 'xtk.workflow', w.id, o.id, o.email,
-		       CASE o.language WHEN 'ko' THEN @ko_subject ELSE @en_subject END,
-		       CASE o.language WHEN 'ko' THEN @ko_body ELSE @en_body END
-		FROM xtk.workflow w
-		JOIN xtk.operator_group g ON g.id = w.supervisor_group_id
-		                          OR w.supervisor_group_id IS NULL AND g.internal_name = 'workflowSupervisors'
-		JOIN xtk.operator_group_member m ON m.group_id = g.id
-		JOIN xtk.operator o ON o.id = m.operator_id
-		WHERE w.id = @workflow AND COALESCE(trim(o.email), '') <> ''
-		ON CONFLICT (effect_key) DO NOTHING`, pgx.StrictNamedArgs{"task": e.task, "workflow": e.workflow, "name": name,
-		"en_subject": texts["en_subject"], "en_body": texts["en_body"],
-		"ko_subject": texts["ko_subject"], "ko_body": texts["ko_body"]}); err != nil {
-		return fmt.Errorf("tell the supervisors of %s: %w", name, err)
-	}
-	return nil
+	return ""
 }
 
-// failureMail is the mail of a failed workflow by language: name; name, run, step, message, run.
-var failureMail = map[string]struct{ subject, body string }{
-	"en": {"Workflow %s has failed", `The workflow %s has failed in run %d.
+// tell writes the notice of an ending, once a run, and remembers whether the supervisors have been alarmed.
+func (p policy) tell(ctx context.Context, tx pgx.Tx, e ending, c consequence) error {
+	event := p.tells(e, c)
+	if event == "" {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `UPDATE xtk.workflow SET alarmed = $2 WHERE id = $1`, e.workflow, event != "recovered"); err != nil {
+		return fmt.Errorf("remember the alarm of %s: %w", p.name, err)
+	}
+	link, err := linkTo(ctx, tx, e.task, event != "recovered")
+	if err != nil {
+		return err
+	}
+	notice := db.Notice{Key: fmt.Sprintf("workflow_%s:%d", event, e.task), Event: event, Workflow: e.workflow, Name: p.name, Task: e.task,
+		Link: link, Texts: map[string]db.NoticeText{}}
+	for language, text := range notices[event] {
+		args := []any{p.name, e.task, orDash(e.step), orDash(e.message), link, c.errors}
+		notice.Texts[language] = db.NoticeText{Subject: fmt.Sprintf(text.Subject, args...), Body: fmt.Sprintf(text.Body, args...)}
+	}
+	_, _, err = db.WriteNotice(ctx, tx, notice)
+	return err
+}
 
-Step: %s
-Error: %s
+// linkTo is the address of a run; of a failed one, that of the line of its log that says so.
+func linkTo(ctx context.Context, tx pgx.Tx, task int64, failed bool) (string, error) {
+	var base string
+	var line int64
+	err := tx.QueryRow(ctx, `
+		SELECT COALESCE((SELECT rtrim(string_value, '/') FROM xtk.option WHERE name = 'NmsServer_URL'), ''),
+		       COALESCE((SELECT min(id) FROM xtk.workflow_log WHERE task_id = $1 AND level = 'error'), 0)`, task).Scan(&base, &line)
+	if err != nil {
+		return "", fmt.Errorf("link to run %d: %w", task, err)
+	}
+	if line == 0 || !failed {
+		return fmt.Sprintf("%s/runs/%d", base, task), nil
+	}
+	return fmt.Sprintf("%s/runs/%d?line=%d#L%d", base, task, line, line), nil
+}
 
-The run with its log: /runs/%d
+// notices are the texts by event and language. Their places: workflow, run, step, message, link, errors in a row.
+var notices = map[string]map[string]db.NoticeText{
+	"failed": {
+		"en": {Subject: "Workflow %[1]s has failed", Body: `The workflow %[1]s has failed in run %[2]d.
+
+Step: %[3]s
+Error: %[4]s
+
+The failing line of the log: %[5]s
 Start executes the failed step again, Restart begins anew.
 `},
-	"ko": {"워크플로우 %s 실패", `워크플로우 %s, 실행 %d 실패.
+		"ko": {Subject: "워크플로우 %[1]s 실패", Body: `워크플로우 %[1]s, 실행 %[2]d 실패.
 
-단계: %s
-오류: %s
+단계: %[3]s
+오류: %[4]s
 
-실행과 로그: /runs/%d
+실패한 로그 줄: %[5]s
 시작은 실패한 단계부터, 다시 시작은 처음부터 실행합니다.
 `},
+	},
+	"errors": {
+		"en": {Subject: "Workflow %[1]s: %[6]d errors in a row", Body: `The last %[6]d runs of the workflow %[1]s have failed. Its policy ignores errors: it goes on as planned.
+
+Run: %[2]d
+Step: %[3]s
+Error: %[4]s
+
+The failing line of the log: %[5]s
+`},
+		"ko": {Subject: "워크플로우 %[1]s: 연속 오류 %[6]d회", Body: `워크플로우 %[1]s의 최근 실행 %[6]d회가 연속 실패했습니다. 오류 무시 정책에 따라 일정대로 계속 실행됩니다.
+
+실행: %[2]d
+단계: %[3]s
+오류: %[4]s
+
+실패한 로그 줄: %[5]s
+`},
+	},
+	"recovered": {
+		"en": {Subject: "Workflow %[1]s works again", Body: `The workflow %[1]s has completed run %[2]d after it had failed.
+
+%[5]s
+`},
+		"ko": {Subject: "워크플로우 %[1]s 복구됨", Body: `실패했던 워크플로우 %[1]s이(가) 실행 %[2]d을(를) 정상 완료했습니다.
+
+%[5]s
+`},
+	},
 }
 
 func orDash(text string) string {

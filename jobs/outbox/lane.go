@@ -95,9 +95,6 @@ func (s *sender) connected(ctx context.Context, l lane, account db.ExtAccount) (
 		return false, s.putOff(ctx, l, account, err)
 	}
 	defer c.close()
-	if err := s.outbox.config.DB.AccountWorked(ctx, account.ID); err != nil {
-		return false, err
-	}
 	for ctx.Err() == nil {
 		m, err := s.claim(ctx, l)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -111,8 +108,16 @@ func (s *sender) connected(ctx context.Context, l lane, account db.ExtAccount) (
 			s.late = &r
 			return false, err
 		}
-		if r.failure != nil && r.failure.broken {
+		switch {
+		case r.failure != nil && r.failure.account != nil:
+			return false, s.putOff(ctx, l, account, r.failure.account)
+		case r.failure != nil && r.failure.broken:
 			return true, nil
+		case m.stale:
+			continue
+		}
+		if err := s.outbox.config.DB.AccountWorked(ctx, account.ID); err != nil {
+			return false, err
 		}
 	}
 	return false, nil

@@ -66,7 +66,7 @@ type courier interface {
 }
 
 func (o *Outbox) channels() []channel {
-	return []channel{{"mail", o.dialMail}}
+	return []channel{{"mail", o.dialMail}, {"webhook", o.dialWebhook}}
 }
 
 // sender works for one channel on a session of its own, which hears the bell and holds the locks of lanes.

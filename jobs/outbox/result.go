@@ -17,6 +17,7 @@ type failure struct {
 	refused, unknown, broken bool
 	after                    time.Duration
 	text                     string
+	account                  *db.AccountProblem // not nil: the account failed, not only this message
 }
 
 func (f *failure) Error() string { return f.text }

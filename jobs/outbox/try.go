@@ -15,9 +15,11 @@ import (
 	"nightshift/jobs/external/deliverability"
 	"nightshift/jobs/external/instance"
 	"nightshift/jobs/external/outbound"
+	"nightshift/jobs/external/webhook"
 )
 
-// Try connects through an account as its workflows do, and signs on. Nothing is sent. An error is a *db.AccountProblem.
+// Try connects through an account as its workflows do, and signs on. Nothing is sent, but to a webhook a message that says
+// so. An error is a *db.AccountProblem.
 func (o *Outbox) Try(ctx context.Context, account db.ExtAccount) error {
 	err := o.try(ctx, account)
 	if err == nil {
@@ -42,6 +44,8 @@ func (o *Outbox) try(ctx context.Context, account db.ExtAccount) error {
 		}
 		c.close()
 		return nil
+	case db.AccountWebhook:
+		return o.tryWebhook(ctx, account)
 	case db.AccountMidSourcing, db.AccountExecution:
 		c, err := instance.New(instance.Account{URL: account.Server, Login: account.Login, Password: secret}, nil)
 		if err != nil {
@@ -67,6 +71,10 @@ func problemOf(err error) *db.AccountProblem {
 	if errors.As(err, &known) {
 		return known
 	}
+	var failed *failure
+	if errors.As(err, &failed) && failed.account != nil {
+		return failed.account
+	}
 	p := &db.AccountProblem{Kind: "other", Text: err.Error()}
 	var name *net.DNSError
 	var record tls.RecordHeaderError
@@ -74,6 +82,8 @@ func problemOf(err error) *db.AccountProblem {
 	var unknown x509.UnknownAuthorityError
 	var timeout net.Error
 	switch {
+	case errors.Is(err, webhook.ErrPrivate):
+		p.Kind = "private"
 	case errors.As(err, &name):
 		p.Kind = "name"
 	case errors.As(err, &distrusted), errors.As(err, &unknown):
@@ -82,7 +92,7 @@ func problemOf(err error) *db.AccountProblem {
 		p.Kind = "encryption"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		p.Kind = "refused"
-	case outbound.Refused(err), strings.Contains(p.Text, ": 535 "), strings.Contains(p.Text, "AUTH"):
+	case outbound.Refused(err), p.Text == "HTTP 401", p.Text == "HTTP 403", strings.Contains(p.Text, ": 535 "), strings.Contains(p.Text, "AUTH"):
 		p.Kind = "logon"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		p.Kind = "timeout"
