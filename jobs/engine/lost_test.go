@@ -154,10 +154,12 @@ func TestNodesOfOneName(t *testing.T) {
 	t.Parallel()
 	n := newNight(t)
 	_, end := n.engine(Config{})
-	n.until("1", `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, db.LockNode)
+	const locks = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+	n.until("1", locks, db.LockNode)
 	n.engine(Config{})
 	n.until("node node-2", `SELECT string_agg(name, ' ' ORDER BY name) FROM xtk.engine_node`)
+	n.until("2", locks, db.LockNode) // a node is there before it has its lock
 	end()
 	nodes, err := n.d.Nodes(t.Context())
 	if err != nil || len(nodes) != 2 || !nodes[0].Alive || nodes[0].Name != "node-2" || nodes[1].Alive {
