@@ -10,6 +10,8 @@ func trackingOptions() []OptionFact {
 	return []OptionFact{
 		{Name: "NmsTracking_Available", Group: "tracking", Kind: OptionChoice, Default: "1", Choices: []string{"0", "1"}},
 		text("NmsTracking_ServerUrlList"),
+		text("NmsTracking_ServerUrl"),
+		text("NmsTracking_SecureServerUrl"),
 		text("NmsTracking_ExtAccount"),
 		{Name: "NmsTracking_LogCountPerRequest", Group: "tracking", Kind: OptionNumber, Default: "1000", Min: 1, Max: 10_000, Unit: "option.unit.lines"},
 		number("NmsTracking_DedupOpenPeriodMin", "1", 1440, "minutes"),
