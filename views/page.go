@@ -148,7 +148,7 @@ func rail() []railGroup {
 	return []railGroup{
 		{"", []railItem{{SectionOverview, "/", false}, {SectionRunning, "/runs?state=running", false}, {SectionNext, "/#next", false}}},
 		{"work", []railItem{{SectionWorkflows, "/workflows", false}, {SectionRuns, "/runs", false}, {SectionStatement, "/statement", false}, {SectionCalendar, "/calendar", false}, {SectionHeat, "/heat-map", true}}},
-		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionMonitoring, "/monitoring", false}, {SectionAbout, "/about", false}}},
+		{"platform", []railItem{{SectionBilling, "/billing", true}, {SectionSending, "/deliverability", true}, {SectionMail, "/mail", true}, {SectionAccounts, "/accounts", true}, {SectionOptions, "/options", true}, {SectionMonitoring, "/monitoring", false}, {SectionAbout, "/about", false}}},
 		{"people", []railItem{{SectionOperators, "/operators", true}, {SectionAudit, "/audit", true}}},
 	}
 }
