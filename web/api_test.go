@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -285,6 +286,8 @@ func TestAPILimits(t *testing.T) {
 	c := newConsole(t)
 	i := c.newInstance("mid")
 	c.limits = newLimiter()
+	at := time.Now()
+	c.limits.now = func() time.Time { return at }
 	for range readsAtOnce {
 		i.want(http.StatusOK, "GET /api/v1/openapi.yaml", nil, nil)
 	}
