@@ -159,11 +159,11 @@ func TestReportingStopSweep(t *testing.T) {
 	jobtest.StopSweep(t, reporting, reported, anyDuration)
 }
 
-// BenchmarkReportingDelivery measures the figures of a delivery of 200,000 messages against the bare statement that groups
+// BenchmarkReportingDelivery measures the figures of a delivery of a million messages against the bare statement that groups
 // its log once, as a person would write it.
 func BenchmarkReportingDelivery(b *testing.B) {
 	d := sentOut(b, `DELETE FROM nms.broad_log`, `INSERT INTO nms.broad_log (delivery_id, address, status, created, last_modified)
-		SELECT 1, 'n' || n || '@' || CASE n % 3 WHEN 0 THEN 'gmail.com' ELSE 'd' || n % 1000 || '.example' END, 'sent', now(), now() FROM generate_series(1, 200000) n`,
+		SELECT 1, 'n' || n || '@' || CASE n % 3 WHEN 0 THEN 'gmail.com' ELSE 'd' || n % 1000 || '.example' END, 'sent', now(), now() FROM generate_series(1, 1000000) n`,
 		`VACUUM ANALYZE nms.broad_log`, `UPDATE nms.delivery SET last_modified = now(), broad_start = now()`)
 	for b.Loop() {
 		best := [2]time.Duration{time.Hour, time.Hour}
