@@ -117,6 +117,7 @@ func (c *Caller) once(ctx context.Context, call Call) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: %w", call.Path, err)
 	}
+	begin := time.Now()
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: %w", call.Path, discreet(err))
@@ -132,6 +133,10 @@ func (c *Caller) once(ctx context.Context, call Call) (Answer, error) {
 	body, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
 	if err != nil {
 		return Answer{}, fmt.Errorf("%s: read the answer: %w", call.Path, discreet(err))
+	}
+	// A server that sees us give up may end half an answer as if it were whole, and be read before we hang up.
+	if ctx.Err() != nil || time.Since(begin) >= c.http.Timeout {
+		return Answer{}, fmt.Errorf("%s: read the answer: %w", call.Path, context.DeadlineExceeded)
 	}
 	if int64(len(body)) > limit {
 		return Answer{}, &UnfitError{Path: call.Path, Why: fmt.Sprintf("more than %d MB", limit>>20)}

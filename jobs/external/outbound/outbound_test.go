@@ -92,10 +92,15 @@ func TestAPassingFailurePasses(t *testing.T) {
 func TestAServerThatAsksToWaitIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	date := func(after time.Duration) string { return time.Now().Add(after).UTC().Format(http.TimeFormat) }
-	for name, header := range map[string]map[string]string{
-		"seconds":                       {"Retry-After": "1"},
-		"date":                          {"Retry-After": date(2 * time.Second)},
-		"date of a clock that is wrong": {"Date": date(-100 * time.Hour), "Retry-After": date(-100*time.Hour + time.Second)},
+	// The headers are made when the server answers: a date is worth less with each second until then.
+	for name, header := range map[string]func() map[string]string{
+		"seconds": func() map[string]string { return map[string]string{"Retry-After": "1"} },
+		"date": func() map[string]string {
+			return map[string]string{"Date": date(0), "Retry-After": date(time.Second)}
+		},
+		"date of a clock that is wrong": func() map[string]string {
+			return map[string]string{"Date": date(-100 * time.Hour), "Retry-After": date(-100*time.Hour + time.Second)}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +109,7 @@ func TestAServerThatAsksToWaitIsWaitedFor(t *testing.T) {
 				if calls++; calls > 1 {
 					return
 				}
-				for key, value := range header {
+				for key, value := range header() {
 					w.Header().Set(key, value)
 				}
 				w.WriteHeader(http.StatusTooManyRequests)
