@@ -69,6 +69,12 @@ var textColumns = []string{
 	`UPDATE nms.billing SET html = $1, csv = $1, sent_to = $1, data = jsonb_build_object('customer', $1::text, 'zone', $1::text,
 	        'profiles', jsonb_build_array(jsonb_build_object('schema', $1::text)),
 	        'types', jsonb_build_array(jsonb_build_object('lines', jsonb_build_array(jsonb_build_object('label', $1::text, 'start', $1::text)))))`,
+	`UPDATE nms.ext_account SET label = $1, server = $1, account = $1, last_error = $1 WHERE internal_name = 'outside'`,
+	`UPDATE nms.notification SET workflow_name = $1, template = $1, to_address = $1, subject = $1, body_text = $1, last_error = $1`,
+	`UPDATE nms.broad_log_msg SET text_normalized = $1, first_text = $1 WHERE id = 1000`,
+	`UPDATE nms.rule_set SET label = $1, version = $1`,
+	`UPDATE nms.delivery SET label = $1 WHERE id = 1000`,
+	`UPDATE xtk.freeze SET reason = left($1, 200), by_login = $1`,
 	`UPDATE xtk.engine_node SET name = $1, host = $1, version = $1, affinities = ARRAY[$1::text]`,
 }
 
@@ -83,13 +89,21 @@ var someHistory = []string{
 	`INSERT INTO xtk.workflow_log (workflow_id, task_id, step_order, level, message) SELECT workflow_id, id, 1, l, 'm' FROM xtk.workflow_task, unnest(ARRAY['info', 'warning', 'error']) l`,
 	`INSERT INTO xtk.workflow_event (workflow_id, status, reason, scheduled_at) SELECT id, 'skipped', 'paused', now() - interval '1 hour' FROM xtk.workflow WHERE internal_name = 'cleanup'`,
 	`INSERT INTO nms.billing (id, name, period_from, period_to, data, html, csv, sent_at) VALUES (1, 'billing-2026-07-25', now(), now(), '{}', '', '', now())`,
+	`INSERT INTO nms.ext_account (internal_name, label, type, last_error) VALUES ('outside', 'o', 'mid_sourcing', 'e')`,
+	`INSERT INTO nms.notification (id, effect_key, to_address, subject, body_text, state) VALUES (1000, 'k', 'a', 's', 'b', 'error')`,
+	`INSERT INTO nms.broad_log_msg (id, md5, text_normalized, first_text) VALUES (1000, 'm', 't', 't')`,
+	`INSERT INTO nms.delivery (id, internal_name, label, state, schedule_mode, to_deliver, contact_date, forecasted, forecast_count, forecast_date)
+	 VALUES (1000, 'scheduled', 'd', 'editing', 'automatic', 5, now() + interval '3 days', true, 5, now())`,
+	`INSERT INTO xtk.freeze (reason, by_login) VALUES ('r', 'kim')`,
 	`INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('n', 'h', 1, 'v')`,
 }
 
 // pagesOf are the pages that show such texts.
 func (c *console) pagesOf() []string {
 	pages := []string{"/", "/workflows", "/workflows/cleanup", "/workflows/cleanup/schedule", "/workflows/cleanup/properties", "/workflows/cleanup/start", "/runs", "/about",
-		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL", "/billing", "/billing/1"}
+		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL", "/billing", "/billing/1",
+		"/accounts", "/accounts/outside", "/mail", "/mail/1000", "/deliverability", "/deliverability/texts/1000", "/calendar", "/statement",
+		"/workflows/cleanup/statement", "/workflows/cleanup/pause", "/monitoring", "/freeze"}
 	rows, err := c.db.Pool.Query(c.t.Context(), `SELECT '/runs/' || id FROM xtk.workflow_task ORDER BY id`)
 	if err != nil {
 		c.t.Fatal(err)
