@@ -293,7 +293,10 @@ func TestCrashSweep(t *testing.T) {
 					t.Fatalf("while the sender lives: got %q, want sending pending", got)
 				}
 			}
+			// The server notices a moment later; a bell before that would find the lane still taken.
+			pid := lost.PgConn().PID()
 			_ = lost.Close(t.Context())
+			o.until("0", `SELECT count(*) FROM pg_stat_activity WHERE pid = $1`, pid)
 			if moment == "handed over" {
 				o.start()
 			}
