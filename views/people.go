@@ -83,11 +83,20 @@ type Account struct {
 	Sessions              []SessionRow
 }
 
-// Confirm asks for the password again before something that matters.
+// Confirm asks for the password again before something that matters. What was typed goes along unseen; a secret is in no
+// page, so one that was typed is asked for again.
 type Confirm struct {
 	Page
-	Back    string
+	Action  string // where the form was sent to
+	Back    string // the page it stood on
+	Sent    []Sent
+	Secret  bool // a secret was typed
 	Trouble string
+}
+
+// Sent is a field of a form as it was sent.
+type Sent struct {
+	Name, Value string
 }
 
 // Reset is the page behind a one-time link: a new password.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"nightshift/db"
@@ -183,11 +182,4 @@ func (s *Server) endOtherSessions(c echo.Context) error {
 		return err
 	}
 	return s.done(c, "/account", views.Flash{State: views.Finished, Text: s.plainPage(c).R("sessions.ended")})
-}
-
-// confirmView is the page that asks for the password again.
-func (s *Server) confirmView(page views.Page, back, trouble string) templ.Component {
-	page.Title = page.T("confirm.title")
-	page.Crumbs = []views.Crumb{{Text: page.Title}}
-	return views.ConfirmPage(views.Confirm{Page: page, Back: back, Trouble: trouble})
 }

@@ -60,8 +60,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		s.lead(c, elsewhere)
 		return
 	}
-	if errors.Is(err, errConfirm) {
-		s.askAgain(c)
+	var again *unconfirmed
+	if errors.As(err, &again) {
+		s.askAgain(c, again)
 		return
 	}
 	p := classify(err)

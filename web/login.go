@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,8 +18,6 @@ const (
 	languageCookie = "lang"
 	themeCookie    = "theme"
 	fieldsAtMost   = 200
-	// confirmedFor is how long a password, once given, stands for what needs it given again.
-	confirmedFor = 10 * time.Minute
 )
 
 // sessionManager keeps only a pointer in the browser. The store decides whether a session still counts, and scs has no
@@ -55,10 +52,6 @@ func (s *Server) beginSession(c echo.Context, operatorID int64) error {
 	// Written now, so that a database that fails is an answer and not a broken redirection.
 	_, _, err := s.sessions.Commit(ctx)
 	return err
-}
-
-func (s *Server) confirmedLately(ctx context.Context) bool {
-	return time.Since(time.Unix(s.sessions.GetInt64(ctx, "confirmed"), 0)) < confirmedFor
 }
 
 // form reads the fields of a form; each handler takes those it knows and no others.
@@ -184,37 +177,4 @@ func (s *Server) setPreferences(c echo.Context) error {
 		return err
 	}
 	return c.Redirect(http.StatusSeeOther, back)
-}
-
-// askAgain leads to the page that asks for the password, and then back to where the form stood. Nothing was done.
-func (s *Server) askAgain(c echo.Context) {
-	back := "/"
-	if from, err := url.Parse(c.Request().Referer()); err == nil && from.Host == c.Request().Host {
-		back = local(from.RequestURI())
-	}
-	status, page := http.StatusForbidden, s.page(c, "", "")
-	s.write(c, status, s.confirmView(page, back, ""))
-}
-
-func (s *Server) confirmPage(c echo.Context) error {
-	return s.render(c, http.StatusOK, s.confirmView(s.page(c, "", ""), local(c.QueryParam("back")), ""))
-}
-
-func (s *Server) confirm(c echo.Context) error {
-	fields, err := form(c)
-	if err != nil {
-		return err
-	}
-	back := local(fields.Get("back"))
-	err = s.db.ConfirmPassword(c.Request().Context(), s.actor(c), fields.Get("password"))
-	if errors.Is(err, db.ErrSignIn) {
-		page := s.page(c, "", "")
-		return s.render(c, http.StatusUnprocessableEntity, s.confirmView(page, back, page.T("operator.password_wrong")))
-	}
-	if err != nil {
-		return err
-	}
-	s.sessions.Put(c.Request().Context(), "confirmed", time.Now().Unix())
-	page := s.plainPage(c)
-	return s.done(c, back, views.Flash{State: views.Finished, Text: page.R("confirm.done")})
 }

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"nightshift/db"
 )
 
 // enter signs an operator in by the form and returns the answer.
@@ -295,46 +293,6 @@ func TestPasswordChangeEndsOtherSessions(t *testing.T) {
 	c.wantSignedOut("other", "the other session")
 	c.tokens["reader"] = cookie.Value
 	c.wantSignedIn("reader", "the new token")
-}
-
-// What matters needs a password of the last ten minutes; without it nothing is done.
-func TestPasswordAgain(t *testing.T) {
-	t.Parallel()
-	c := newConsole(t)
-	for _, r := range c.routes() {
-		if !r.confirmed {
-			continue
-		}
-		c.tokens["kim"] = c.signedInLongAgo("kim")
-		before := c.state()
-		got, body := c.ask("kim", r.method, filled(r.path), url.Values{"login": {"eve"}, "value": {"9"}})
-		if got.StatusCode != http.StatusForbidden || !strings.Contains(body, `action="/confirm"`) || c.state() != before {
-			t.Errorf("%s %s: got %d, want 403 with the form and nothing changed", r.method, r.path, got.StatusCode)
-		}
-	}
-	if got, _ := c.ask("kim", http.MethodPost, "/confirm", url.Values{"password": {"wrong"}, "back": {"/operators"}}); got.StatusCode != http.StatusUnprocessableEntity {
-		t.Errorf("a wrong password: got %d, want 422", got.StatusCode)
-	}
-	if got, _ := c.ask("kim", http.MethodPost, "/confirm", url.Values{"password": {password}, "back": {"/operators"}}); got.Header.Get("Location") != "/operators" {
-		t.Errorf("the password: got %d, want back to /operators", got.StatusCode)
-	}
-	if got, _ := c.ask("kim", http.MethodPost, "/operators", url.Values{"login": {"eve"}}); got.StatusCode != http.StatusSeeOther {
-		t.Errorf("afterwards: got %d, want the operator added", got.StatusCode)
-	}
-}
-
-// signedInLongAgo opens a session whose password was given more than ten minutes ago.
-func (c *console) signedInLongAgo(login string) string {
-	token := c.signedIn(login)
-	ctx, err := c.sessions.Load(db.WithVisit(c.t.Context(), &db.Visit{}), token)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.sessions.Put(ctx, "confirmed", time.Now().Add(-11*time.Minute).Unix())
-	if _, _, err := c.sessions.Commit(ctx); err != nil {
-		c.t.Fatal(err)
-	}
-	return token
 }
 
 func TestThrottledSignIn(t *testing.T) {

@@ -208,16 +208,15 @@ func (s *Server) allow(c echo.Context, r route) error {
 		return s.refuse(c, r)
 	}
 	if r.confirmed && !s.confirmedLately(c.Request().Context()) {
-		return errConfirm
+		if err := s.confirm(c); err != nil {
+			return err
+		}
 	}
 	if r.background || c.Request().Header.Get("X-Background") != "" {
 		return nil
 	}
 	return s.db.Seen(c.Request().Context(), visit)
 }
-
-// errConfirm asks for the password before the route does anything.
-var errConfirm = errors.New("the password has to be given again")
 
 // askWho leads a visitor to the sign-in, or to the set-up as long as nobody administers the instance.
 func (s *Server) askWho(c echo.Context) error {

@@ -79,8 +79,6 @@ func (s *Server) routes() []route {
 	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
 	return slices.Concat(s.openRoutes(), []route{
 		{method: post, path: "/sign-out", right: signedIn, handle: s.signOut},
-		{method: get, path: "/confirm", right: signedIn, handle: s.confirmPage},
-		{method: post, path: "/confirm", right: signedIn, handle: s.confirm},
 		{method: get, path: "/account", right: signedIn, handle: s.accountPage},
 		{method: post, path: "/account", right: signedIn, handle: s.editAccount},
 		{method: post, path: "/account/password", right: signedIn, handle: s.changePassword},
