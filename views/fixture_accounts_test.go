@@ -59,3 +59,10 @@ func messageOf(page Page) Message {
 	return Message{Page: page, MessageRow: list.Rows[2], Key: "workflow_failed:8841:3", Made: page.Now.Add(-time.Hour), Answer: "",
 		Text: "The workflow cleanup has failed in run 8841.\n\nStep: lists\nError: lock timeout on nms.broad_log\n"}
 }
+
+func confirmOf(page Page) Confirm {
+	page.Title, page.Section = page.T("confirm.title"), SectionAccounts
+	page.Crumbs = []Crumb{{Text: page.Title}}
+	return Confirm{Page: page, Action: "/accounts", Back: "/accounts/new", Secret: true, Trouble: page.T("operator.password_wrong"),
+		Sent: []Sent{{"label", "Letters"}, {"name", "letters"}}}
+}

@@ -7,7 +7,7 @@ func overviewOf(page Page) Overview {
 	page.Crumbs = []Crumb{{"Overview", ""}}
 	now := page.Now
 	o := Overview{
-		Page: page, Total: 46, Places: 20,
+		Page: page, Total: 46, Places: 20, Mail: MailNeed{Waiting: 3, Errors: 2, Since: now.Add(-3 * time.Hour), NoAccount: true},
 		Attention: []Attention{
 			{"webAnalyticsGetWebEvents", "Recovery of web events", Failed, now.Add(-16 * time.Minute), "Adobe IMS refused the token at step 1 of 4: `invalid_client`.", "Web events are complete up to 03:00 only.", 8846, []Order{OrderStart}, ""},
 			{"defaultMidSourcingLog", "Mid-sourcing (delivery logs)", Late, now.Add(-17 * time.Minute), "Due 04:00, not begun: it asks for affinity `mid`, and no node that is up declares it.", "", 0, nil, ""},

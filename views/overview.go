@@ -13,6 +13,7 @@ type Overview struct {
 	Frequent  []string // workflows that run more often than hourly
 	Night     Night
 	NoneYet   bool // nothing was ever started
+	Mail      MailNeed
 }
 
 // Attention is a workflow that needs someone.

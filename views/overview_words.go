@@ -11,8 +11,10 @@ func (p Overview) finding() string {
 	switch {
 	case p.NoneYet:
 		return p.T("overview.none_yet")
-	case len(p.Attention) == 0:
+	case !p.calls():
 		return p.T("overview.calm")
+	case len(p.Attention) == 0:
+		return p.matters()[0].finding + "."
 	}
 	return p.N("overview.need", int64(len(p.Attention)), p.Total)
 }
@@ -29,6 +31,11 @@ func (p Overview) sentence() string {
 			break
 		}
 		said = append(said, p.T("overview.is_"+a.kind(), a.Label, p.About(p.Now.Sub(a.Since))))
+	}
+	if len(p.Attention) > 0 {
+		for _, m := range p.matters() {
+			said = append(said, m.finding)
+		}
 	}
 	text := ""
 	if len(said) > 0 {

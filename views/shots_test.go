@@ -49,6 +49,7 @@ func shown(page Page) map[string]templ.Component {
 		"ext":        ExtAccountPage(accountFormOf(page)),
 		"mail":       OutboxPage(outboxOf(page)),
 		"message":    MessagePage(messageOf(page)),
+		"confirm":    ConfirmPage(confirmOf(page)),
 	}
 }
 

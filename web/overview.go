@@ -50,6 +50,9 @@ func (s *Server) showOverview(c echo.Context) error {
 			s.lookAhead(&shown, w)
 		}
 	}
+	if shown.Mail, err = s.mailNeed(ctx); err != nil {
+		return err
+	}
 	since := nightBegin(page.Now.In(page.Zone))
 	account, err := s.db.SlotAccount(ctx, 0, since, page.Now)
 	if err != nil {
