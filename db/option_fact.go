@@ -61,6 +61,7 @@ func KnownOptions() []OptionFact {
 		purgeDelay("NmsCleanup_EventStatPurgeDelay", "365"),
 		purgeDelay("NmsCleanup_EventHistoPurgeDelay", "365"),
 		purgeDelay("XtkCleanup_AuditTrailPurgeDelay", "180"),
+		purgeDelay("XtkCleanup_UnsentMessagePurgeDelay", "180"),
 		purgeDelay("NmsCleanup_QuarantineMailboxFull", "30"),
 		purgeDelay("NmsCleanup_AppSubscriptionRcpPurgeDelay", "180"),
 		purgeDelay("NmsCleanup_WorkflowResultPurgeDelay", "30"),

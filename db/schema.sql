@@ -1048,6 +1048,7 @@ CREATE INDEX notification_object_schema_object_id_idx ON nms.notification USING 
 CREATE INDEX notification_purge ON nms.notification USING btree (sent_at) WHERE (state = 'sent'::text);
 CREATE INDEX notification_sending ON nms.notification USING btree (id) WHERE (state = 'sending'::text);
 CREATE INDEX notification_trouble ON nms.notification USING btree (id) WHERE (state = ANY (ARRAY['error'::text, 'unknown'::text]));
+CREATE INDEX notification_unsent ON nms.notification USING btree (last_modified) WHERE (state = ANY (ARRAY['error'::text, 'unknown'::text]));
 CREATE TRIGGER ring AFTER INSERT ON nms.notification FOR EACH STATEMENT EXECUTE FUNCTION nms.ring_outbox();
 CREATE TRIGGER touch BEFORE UPDATE ON nms.notification FOR EACH ROW EXECUTE FUNCTION xtk.touch_last_modified();
 

@@ -65,7 +65,21 @@ func keepHouse(ctx context.Context, r *jobs.Run) error {
 			return err
 		}
 	}
+	if err := cleanUnsent(ctx, r); err != nil {
+		return err
+	}
 	return cleanHeatMap(ctx, r)
+}
+
+// cleanUnsent removes messages that failed for good, or whose result was never known, and that nobody had sent again for
+// long: they count from their last change. One that waits is never removed.
+func cleanUnsent(ctx context.Context, r *jobs.Run) error {
+	cut, ok, err := before(ctx, r, "XtkCleanup_UnsentMessagePurgeDelay", 180)
+	if err != nil || !ok {
+		return err
+	}
+	return purge(ctx, r, "messages never sent", jobs.Purge{Table: "nms.notification", Age: "last_modified",
+		Where: "t.state IN ('error', 'unknown') AND t.last_modified < $1", Args: []any{cut}})
 }
 
 // cleanHeatMap removes samples older than the longest history of a workflow. One that keeps its history for ever keeps them all.

@@ -107,6 +107,9 @@ func TestCleanupHouse(t *testing.T) {
 		`INSERT INTO xtk.login_attempt (login, success, created) VALUES ('old', true, now() - interval '366 days'), ('new', true, now() - interval '364 days')`,
 		`INSERT INTO nms.notification (effect_key, to_address, subject, body_text, state, sent_at) VALUES
 			('a', 'x', 'x', 'x', 'sent', now() - interval '31 days'), ('b', 'x', 'x', 'x', 'sent', now() - interval '29 days'), ('c', 'x', 'x', 'x', 'pending', NULL)`,
+		`INSERT INTO nms.notification (effect_key, to_address, subject, body_text, state, last_modified)
+		 SELECT state || age, 'x', 'x', 'x', state, now() - make_interval(days => age)
+		 FROM unnest(ARRAY['error', 'unknown', 'pending', 'sending']) state, unnest(ARRAY[179, 181]) age`,
 		`INSERT INTO xtk.workflow_job (workflow_id, command, operator_login, applied_at) SELECT min(id), 'start', 'kim', now() - interval '8 days' FROM xtk.workflow`,
 		`INSERT INTO xtk.workflow_job (workflow_id, command, operator_login) SELECT min(id), 'stop', 'kim' FROM xtk.workflow`,
 		`INSERT INTO xtk.heatmap_sample (task_id, workflow_id, workflow_name, workflow_label, kind, start_date)
@@ -133,7 +136,9 @@ func TestCleanupHouse(t *testing.T) {
 		want(t, d, [2]string{`SELECT string_agg(token_hash::text, ' ') FROM xtk.session_info`, `\x02`},
 			[2]string{`SELECT string_agg(token_hash::text, ' ') FROM xtk.api_token`, `\x02`},
 			[2]string{`SELECT string_agg(login, ' ') FROM xtk.login_attempt`, "new"},
-			[2]string{`SELECT string_agg(effect_key, ' ' ORDER BY id) FROM nms.notification`, "b c"},
+			[2]string{`SELECT string_agg(effect_key, ' ' ORDER BY id) FROM nms.notification WHERE length(effect_key) = 1`, "b c"},
+			[2]string{`SELECT string_agg(effect_key, ' ' ORDER BY effect_key) FROM nms.notification WHERE length(effect_key) > 1`,
+				"error179 pending179 pending181 sending179 sending181 unknown179"},
 			[2]string{`SELECT string_agg(command, ' ') FROM xtk.workflow_job`, "stop"},
 			[2]string{`SELECT string_agg(task_id::text, ' ') FROM xtk.heatmap_sample`, "29"},
 			[2]string{`SELECT string_agg(hypothesis_id::text, ' ') FROM nms.rema_match`, "1"},
