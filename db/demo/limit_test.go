@@ -42,6 +42,7 @@ var limits = []limit{
 	{"nms.event_histo", "processed", "", 365},
 	{"nms.rt_event_stat", "period_start", "", 365},
 	{"nms.notification", "sent_at", "state = 'sent'", 30},
+	{"nms.notification", "last_modified", "state IN ('error', 'unknown')", 180},
 	{"xtk.reject", "log_date", "", 180},
 	{"xtk.session_info", "expiration", "", 0},
 	{"xtk.login_attempt", "created", "", 365},
@@ -95,6 +96,9 @@ func rowsOnBothSidesOfEveryLimit(t *testing.T, d *db.DB) {
 func everyRuleHasWork(t *testing.T, d *db.DB) {
 	t.Parallel()
 	for what, query := range map[string]string{
+		"an outbox in the order of its ids, whose newest messages are of this week": `
+			SELECT bool_and(ascending) AND max(created) > now() - interval '7 days'
+			FROM (SELECT created, created >= lag(created, 1, '-infinity') OVER (ORDER BY id) AS ascending FROM nms.notification) n`,
 		"a delivery in each state": `SELECT count(DISTINCT state) = 21 FROM nms.delivery`,
 		"a stopped delivery with exactly 10,000 messages left": `
 			SELECT count(*) = 1 FROM nms.delivery WHERE state = 'stopped' AND to_deliver - processed = 10000`,

@@ -143,12 +143,7 @@ func loadPlatform(ctx context.Context, l *loader) error {
 	if err != nil {
 		return err
 	}
-	return l.copy(ctx, "nms.notification", "id effect_key workflow_name to_address subject body_text state attempts next_try_at sent_at created last_modified",
-		numbered(40, func(i int64) []any {
-			at := l.ago(l.age(i, 30*day))
-			return []any{i + 1, fmt.Sprintf("demo notice %d", i+1), "cleanupPausedWorkflows", "supervisor@example.com",
-				"Workflow paused for more than 7 days", "A workflow of the demo has been paused for more than seven days.", "sent", int32(1), nil, at, at, at}
-		}))
+	return l.notices(ctx)
 }
 
 // billed names the customer, and gives the operator who gets the activity report an address.
