@@ -5,7 +5,9 @@ package interaction
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -116,17 +118,86 @@ func New(account instance.Account, waits []time.Duration) (*Client, error) {
 	return &Client{client}, nil
 }
 
-// Send hands a catalogue over. The instance takes all of it or nothing; sending twice is harmless. An answer that does not
-// count what was sent is an error.
+// ErrIncomplete is the answer of an instance that lacks what the catalogue refers to: it was restored to an earlier day,
+// or never got it. It wants the whole environment.
+var ErrIncomplete = errors.New("the instance lacks objects that it was sent before")
+
+// partSize is how many bytes of objects one request has; an instance takes twice as many at least.
+const partSize = 4 << 20
+
+// Send hands a catalogue over, in one request unless it is very large. The instance takes all of a request or nothing;
+// sending twice is harmless. An answer that does not count what was sent is an error.
 func (c *Client) Send(ctx context.Context, catalogue Catalogue) error {
-	var taken Counts
-	if err := c.Post(ctx, Path, catalogue, &taken); err != nil {
+	parts, err := catalogue.Parts(partSize)
+	if err != nil {
 		return err
 	}
-	if want := (Counts{len(catalogue.Categories), len(catalogue.Spaces), len(catalogue.Offers)}); taken != want {
+	for _, part := range parts {
+		if err := c.send(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, part Catalogue) error {
+	var taken Counts
+	err := c.Post(ctx, Path, part, &taken)
+	var refused *outbound.StatusError
+	if errors.As(err, &refused) && refused.Code == http.StatusConflict {
+		return fmt.Errorf("%w: %w", ErrIncomplete, err)
+	}
+	// There is no secret in a catalogue that an answer could repeat.
+	if refused != nil && refused.Detail != "" {
+		return fmt.Errorf("%w: %s", err, refused.Detail)
+	}
+	if err != nil {
+		return err
+	}
+	if want := (Counts{len(part.Categories), len(part.Spaces), len(part.Offers)}); taken != want {
 		return &outbound.UnfitError{Path: Path, Why: fmt.Sprintf("it counts %+v of %+v", taken, want)}
 	}
 	return nil
+}
+
+// Parts cuts a catalogue into some of at most so many bytes of objects each, or of one object. What an object refers to
+// is in its part or in one before it.
+func (c Catalogue) Parts(size int) ([]Catalogue, error) {
+	begin := func() Catalogue {
+		return Catalogue{Prefix: c.Prefix, Environment: c.Environment, Categories: []Category{}, Spaces: []Space{}, Offers: []Offer{}}
+	}
+	var parts []Catalogue
+	part, used := begin(), 0
+	fit := func(object any) error {
+		encoded, err := json.Marshal(object)
+		if err != nil {
+			return err
+		}
+		if used > 0 && used+len(encoded) > size {
+			parts, part, used = append(parts, part), begin(), 0
+		}
+		used += len(encoded)
+		return nil
+	}
+	for _, one := range c.Categories {
+		if err := fit(one); err != nil {
+			return nil, fmt.Errorf("category %s: %w", one.Name, err)
+		}
+		part.Categories = append(part.Categories, one)
+	}
+	for _, one := range c.Spaces {
+		if err := fit(one); err != nil {
+			return nil, fmt.Errorf("space %s: %w", one.Name, err)
+		}
+		part.Spaces = append(part.Spaces, one)
+	}
+	for _, one := range c.Offers {
+		if err := fit(one); err != nil {
+			return nil, fmt.Errorf("offer %s: %w", one.Name, err)
+		}
+		part.Offers = append(part.Offers, one)
+	}
+	return append(parts, part), nil
 }
 
 // Names are all names in a catalogue that the prefix belongs to, references to other objects included.

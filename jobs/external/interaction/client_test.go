@@ -2,6 +2,7 @@ package interaction_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -81,5 +82,52 @@ func TestUnfitAnswers(t *testing.T) {
 				t.Errorf("got %v, want an error without the password", err)
 			}
 		})
+	}
+}
+
+// TestParts: a large catalogue goes in parts, in its order, so that no part refers to a later one.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	c := winter("fr_")
+	for n := range 20 {
+		c.Offers = append(c.Offers, interaction.Offer{Name: fmt.Sprint("fr_", n), Filter: []byte(`null`), Rules: []byte(`"` + strings.Repeat("x", 900) + `"`)})
+	}
+	parts, err := c.Parts(2500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := interaction.Catalogue{Prefix: c.Prefix, Environment: c.Environment}
+	for _, part := range parts {
+		if len(part.Offers) > 3 || part.Prefix != c.Prefix || part.Environment != c.Environment || part.Categories == nil || part.Spaces == nil || part.Offers == nil {
+			t.Errorf("got a part of %d objects, want a package of its own with a few", part.Objects())
+		}
+		whole.Categories, whole.Spaces, whole.Offers = append(whole.Categories, part.Categories...), append(whole.Spaces, part.Spaces...), append(whole.Offers, part.Offers...)
+	}
+	if len(parts) < 10 || !reflect.DeepEqual(whole, c) {
+		t.Errorf("got %d parts, or others than the whole", len(parts))
+	}
+	fake, client := executing(t)
+	for n := range c.Offers {
+		c.Offers[n].Rules = []byte(`"` + strings.Repeat("x", 300<<10) + `"`)
+	}
+	if err := client.Send(t.Context(), c); err != nil || len(fake.Sent()) != 2 {
+		t.Errorf("6 MB: got %d requests, %v; want two", len(fake.Sent()), err)
+	}
+}
+
+// TestWhyItIsRefused: the words of the instance are told, and that it lacks something is an error of its own.
+func TestWhyItIsRefused(t *testing.T) {
+	t.Parallel()
+	fake, client := executing(t)
+	for code, incomplete := range map[int]bool{http.StatusBadRequest: false, http.StatusConflict: true} {
+		fake.Trouble(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(`{"detail": "space 0:\n no\u0007 fields"}`))
+		})
+		err := client.Send(t.Context(), winter("fr_"))
+		if err == nil || errors.Is(err, interaction.ErrIncomplete) != incomplete || !incomplete && !strings.HasSuffix(err.Error(), "answered 400: space 0: no fields") {
+			t.Errorf("%d: got %v, want the reason, incomplete %t", code, err, incomplete)
+		}
 	}
 }

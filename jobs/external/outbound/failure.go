@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Patience is how long a call waits in all for a server that asks to come back later. One that asks for more is not
@@ -22,6 +25,8 @@ type StatusError struct {
 	Code  int
 	Path  string
 	After time.Duration // how long the server asks to wait; 0: it does not say
+	// Detail is what a problem document (RFC 9457) says is wrong. Only who sent no secret may show it.
+	Detail string
 }
 
 func (e *StatusError) Error() string {
@@ -95,6 +100,20 @@ func retryAfter(header http.Header) time.Duration {
 		now = time.Now()
 	}
 	return max(until.Sub(now), 0)
+}
+
+// detail reads what a problem document says is wrong, on one line; empty: the answer is none.
+func detail(answer *http.Response) string {
+	if kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); kind != "application/problem+json" {
+		return ""
+	}
+	var problem struct{ Detail string }
+	if json.NewDecoder(io.LimitReader(answer.Body, 8<<10)).Decode(&problem) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%.300s", strings.Join(strings.FieldsFunc(problem.Detail, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " "))
 }
 
 // discreet takes the address out of an error, whose query may tell whose account it is.

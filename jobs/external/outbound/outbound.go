@@ -124,7 +124,7 @@ func (c *Caller) once(ctx context.Context, call Call) (Answer, error) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode/100 != 2 && answer.StatusCode != http.StatusNotModified {
-		return Answer{}, &StatusError{Code: answer.StatusCode, Path: call.Path, After: retryAfter(answer.Header)}
+		return Answer{}, &StatusError{Code: answer.StatusCode, Path: call.Path, After: retryAfter(answer.Header), Detail: detail(answer)}
 	}
 	limit := call.Limit
 	if limit == 0 {
