@@ -79,6 +79,7 @@ var auditSwitches = map[string]string{
 	"operator": "XtkAudit_Operator",
 	"group":    "XtkAudit_Operator",
 	"account":  "XtkAudit_ExtAccount",
+	"offer":    "XtkAudit_Offer",
 }
 
 func auditKept(ctx context.Context, tx pgx.Tx, e AuditEntry) (bool, error) {

@@ -1125,6 +1125,7 @@ CREATE TABLE nms.offer_env (
     target_schema text DEFAULT 'nms:recipient'::text NOT NULL,
     proposition_schema text DEFAULT 'nms:propositionRcp'::text NOT NULL,
     anonymous boolean DEFAULT false NOT NULL,
+    emitter_account_id bigint,
     CONSTRAINT offer_env_kind_check CHECK (kind = ANY (ARRAY['design'::text, 'live'::text])),
     CONSTRAINT offer_env_pkey PRIMARY KEY (id),
     CONSTRAINT offer_env_internal_name_key UNIQUE (internal_name)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -149,21 +150,57 @@ func (s *Server) answerJSON(c echo.Context, status int, value any) error {
 
 // readJSON reads the one JSON document of a request. Members that it does not know are ignored.
 func readJSON(c echo.Context, into any) error {
-	header := c.Request().Header
-	kind, _, err := mime.ParseMediaType(header.Get(echo.HeaderContentType))
-	if err != nil || kind != echo.MIMEApplicationJSON || header.Get(echo.HeaderContentEncoding) != "" {
-		return &apiProblem{status: http.StatusUnsupportedMediaType, code: "not_json", detail: "the body must be application/json, not compressed"}
-	}
-	body, err := io.ReadAll(c.Request().Body)
+	body, err := jsonBody(c)
 	if err != nil {
-		return fmt.Errorf("read the request: %w", err)
-	}
-	// PostgreSQL holds no NUL, and a text of ours never needs one.
-	if bytes.Contains(body, []byte(`\u0000`)) {
-		return badRequest("the body has a NUL character")
+		return err
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return badRequest("the body is not the JSON that is described in /api/v1/openapi.yaml")
 	}
 	return nil
+}
+
+// readStrictJSON reads the one JSON document of a request, and refuses a member that is not described: whoever sends it
+// means something by it.
+func readStrictJSON(c echo.Context, into any) error {
+	body, err := jsonBody(c)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	var wrong *json.UnmarshalTypeError
+	switch err := decoder.Decode(into); {
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return badRequest(fmt.Sprintf("%s is %s: it has another type in /api/v1/openapi.yaml", wrong.Field, wrong.Value))
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field"):
+		return badRequest(strings.TrimPrefix(err.Error(), "json: ") + ", it is not described in /api/v1/openapi.yaml")
+	case err != nil:
+		return badRequest("the body is not the JSON that is described in /api/v1/openapi.yaml")
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return badRequest("the body has more than one JSON document")
+	}
+	return nil
+}
+
+// escapedNUL is a NUL in JSON; after an even number of backslashes only, otherwise it is a text about one.
+var escapedNUL = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\u0000`)
+
+// jsonBody is the whole body of a request that says it is JSON.
+func jsonBody(c echo.Context) ([]byte, error) {
+	header := c.Request().Header
+	kind, _, err := mime.ParseMediaType(header.Get(echo.HeaderContentType))
+	if err != nil || kind != echo.MIMEApplicationJSON || header.Get(echo.HeaderContentEncoding) != "" {
+		return nil, &apiProblem{status: http.StatusUnsupportedMediaType, code: "not_json", detail: "the body must be application/json, not compressed"}
+	}
+	body, err := io.ReadAll(c.Request().Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	// PostgreSQL holds no NUL, and a text of ours never needs one.
+	if bytes.Contains(body, []byte(`\u0000`)) && escapedNUL.Match(body) {
+		return nil, badRequest("the body has a NUL character")
+	}
+	return body, nil
 }

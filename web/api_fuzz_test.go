@@ -11,7 +11,7 @@ import (
 // Whatever an instance sends, the answer is one that the description allows, and no error of ours.
 func FuzzInstanceAPI(f *testing.F) {
 	c := newConsole(f)
-	i := c.newInstance("mid")
+	i := c.newInstance("mid", "midSourcing", "interactionSynch")
 	one := i.carry(1, "a")
 	var calls []route
 	for _, r := range c.routes() {
@@ -29,7 +29,10 @@ func FuzzInstanceAPI(f *testing.F) {
 		}
 	}
 	for _, body := range []string{`{"login":"mid","password":""}`, `{"emitter_id":9,"label":"\ud800","content":[[[1e400]]]}`, `{"messages":[{"remote_id":1,"address":"\n","flags":2147483647}]}`,
-		`{"emitter_ids":[9223372036854775807],"remote_ids":[-1]}`, `[`, `"\u0000"`, `{"emitter_id":9,"label":"a","validity":"9999-12-31T23:59:59.999999999Z","priority":-32768}`} {
+		`{"emitter_ids":[9223372036854775807],"remote_ids":[-1]}`, `[`, `"\u0000"`,
+		`{"prefix":"fr_","environment":{"name":"fr_live"},"categories":[{"name":"fr_a","parent":"fr_a","enabled":true,"themes":[],"weight_multiplier":1e400}],"spaces":[],"offers":[]}`,
+		`{"prefix":"fr_","environment":{"name":"fr_live"},"categories":[],"spaces":[{"name":"fr_s","channel":0,"fields":[[[]]],"default_status":"generated","accepted_status":"accepted"}],
+			"offers":[{"name":"fr_o","enabled":false,"disabled_at":"0000-01-01T00:00:00Z","rules":{"\ud800":1},"views":[{"space":"fr_s","content":1e400}],"weights":[{"weight":-1e13}]}]}`, `{"emitter_id":9,"label":"a","validity":"9999-12-31T23:59:59.999999999Z","priority":-32768}`} {
 		for n := range calls {
 			f.Add(uint8(n), "", []byte(body))
 		}

@@ -23,11 +23,14 @@ type instance struct {
 	token string
 }
 
-// newInstance adds an operator in the group of mid-sourcing submissions, and signs on as that one.
-func (c *console) newInstance(login string) *instance {
+// newInstance adds an operator in the group of mid-sourcing submissions, or in others, and signs on as that one.
+func (c *console) newInstance(login string, groups ...string) *instance {
 	c.t.Helper()
 	i := c.anyInstance()
-	o, err := c.db.AddOperator(c.t.Context(), db.Actor{Rights: []string{db.Administration}}, db.OperatorEdit{Login: login, Groups: []string{"midSourcing"}})
+	if len(groups) == 0 {
+		groups = []string{"midSourcing"}
+	}
+	o, err := c.db.AddOperator(c.t.Context(), db.Actor{Rights: []string{db.Administration}}, db.OperatorEdit{Login: login, Groups: groups})
 	if err != nil {
 		c.t.Fatal(err)
 	}

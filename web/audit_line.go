@@ -118,6 +118,10 @@ func named(page views.Page, field, value string) string {
 	if key := "audit.field_" + field; locale.Has(key) {
 		return page.T(key) + " " + value
 	}
+	// The field of a named object has blanks, and the name stands as it is.
+	if strings.Contains(field, " ") {
+		return field + " " + value
+	}
 	return strings.ReplaceAll(field, "_", " ") + " " + value
 }
 

@@ -189,6 +189,7 @@ func (s *Server) apiRoutes() []route {
 		{method: post, path: "/api/v1/logon", right: anyone, handle: s.logon},
 		{method: get, path: "/api/v1/openapi.yaml", right: anyone, handle: s.describeAPI},
 		{method: post, path: "/api/v1/tracking/logs", right: db.MidSourcing, handle: s.trackingLogs},
+		{method: post, path: "/api/v1/interaction/catalogue", right: db.InteractionSynch, handle: s.takeOffers},
 		{method: get, path: "/api/v1/mid/deliveries", right: db.MidSourcing, handle: s.midDeliveries},
 		{method: get, path: "/api/v1/mid/broad-logs", right: db.MidSourcing, handle: s.midLogs},
 		{method: get, path: "/api/v1/mid/broad-log-msgs", right: db.MidSourcing, handle: s.midMessages},

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,7 +20,7 @@ type subscriber struct {
 	since   time.Time
 }
 
-// send hands to every execution instance, in one request, what changed in each live environment since it was last
+// send hands to every execution instance what changed in each live environment since it was last
 // synchronised. An instance that cannot be reached keeps its date; the others go on.
 func (p *publication) send(ctx context.Context) error {
 	all, err := p.subscribers(ctx)
@@ -30,6 +31,11 @@ func (p *publication) send(ctx context.Context) error {
 	for i, s := range all {
 		p.Progress(int64(i), int64(len(all)), "instances")
 		err := p.synchronise(ctx, s)
+		if errors.Is(err, interaction.ErrIncomplete) && !s.since.IsZero() {
+			p.Warn("Execution instance '%s' lacks objects that it was sent before: it is sent everything", s.account)
+			s.since = time.Time{}
+			err = p.synchronise(ctx, s)
+		}
 		if stopped := p.Checkpoint(ctx); stopped != nil {
 			return stopped
 		}
@@ -41,6 +47,8 @@ func (p *publication) send(ctx context.Context) error {
 	return joined(failed)
 }
 
+// subscribers are the execution instances, each for every live environment that was designed here: what another instance
+// brought is not passed on, or two instances that send to each other would never end.
 func (p *publication) subscribers(ctx context.Context) ([]subscriber, error) {
 	var all []subscriber
 	err := p.Query(ctx, func(rows pgx.Rows) error {
@@ -64,6 +72,7 @@ func (p *publication) subscribers(ctx context.Context) ([]subscriber, error) {
 		  AND a.active
 		  AND a.params ->> 'use_interaction' = 'true'
 		  AND l.kind = 'live'
+		  AND l.emitter_account_id IS NULL
 		ORDER BY a.internal_name, l.id`)
 	if err != nil {
 		return nil, fmt.Errorf("execution instances: %w", err)
