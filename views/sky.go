@@ -88,11 +88,11 @@ type skyStop struct {
 	Colour string
 }
 
-// skyStops are the colours from one moment to another, one each half hour.
+// skyStops are the colours from one moment to another; of a day, one each half hour.
 func (p Page) skyStops(from, to time.Time) []skyStop {
 	var stops []skyStop
 	span := to.Sub(from)
-	for at := from; !at.After(to); at = at.Add(span / 72) {
+	for at := from; !at.After(to); at = at.Add(span / 48) {
 		stops = append(stops, skyStop{percent(at.Sub(from), span), sky(at.In(p.Zone)).hex()})
 	}
 	return stops

@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// skyBand is the sky behind the whole masthead, six hours wider than the tape on either side.
+// skyBand is the sky behind the whole masthead. Its day is as wide as the tape and lies under it, and is repeated on either side.
 func skyBand(p Page) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -35,11 +35,11 @@ func skyBand(p Page) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<svg class=\"sky\" aria-hidden=\"true\"><defs><linearGradient id=\"sky\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<svg class=\"sky\" aria-hidden=\"true\"><defs><linearGradient id=\"sky\" gradientUnits=\"userSpaceOnUse\" x1=\"0\" x2=\"100%\" spreadMethod=\"repeat\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		for _, stop := range p.skyStops(p.Now.Add(-18*hour), p.Now.Add(18*hour)) {
+		for _, stop := range p.skyStops(p.Now.Add(-12*hour), p.Now.Add(12*hour)) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<stop offset=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -71,7 +71,7 @@ func skyBand(p Page) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</linearGradient> <radialGradient id=\"pool\"><stop offset=\"0\" stop-color=\"#FFE7B3\" stop-opacity=\".34\"></stop> <stop offset=\".35\" stop-color=\"#FFE7B3\" stop-opacity=\".14\"></stop> <stop offset=\"1\" stop-color=\"#FFE7B3\" stop-opacity=\"0\"></stop></radialGradient></defs> <svg data-drift x=\"0\" width=\"100%\" height=\"100%\" overflow=\"visible\"><rect x=\"-25%\" width=\"150%\" height=\"100%\" fill=\"url(#sky)\"></rect></svg> <rect class=\"veil\" x=\"-25%\" width=\"150%\" height=\"100%\"></rect> <svg x=\"50%\" y=\"100%\" overflow=\"visible\" opacity=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "</linearGradient> <radialGradient id=\"pool\"><stop offset=\"0\" stop-color=\"#FFE7B3\" stop-opacity=\".34\"></stop> <stop offset=\".35\" stop-color=\"#FFE7B3\" stop-opacity=\".14\"></stop> <stop offset=\"1\" stop-color=\"#FFE7B3\" stop-opacity=\"0\"></stop></radialGradient></defs> <svg data-drift x=\"0\" width=\"100%\" height=\"100%\" overflow=\"visible\"><rect x=\"-200%\" width=\"500%\" height=\"100%\" fill=\"url(#sky)\"></rect></svg> <rect class=\"veil\" x=\"-200%\" width=\"500%\" height=\"100%\"></rect> <svg x=\"50%\" y=\"100%\" overflow=\"visible\" opacity=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
