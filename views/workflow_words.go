@@ -69,7 +69,7 @@ func (p Workflow) stateMore() string {
 		said = ", " + p.T("workflow.since", p.When(p.Since))
 	}
 	if p.State == Paused && !p.Until.IsZero() {
-		said += ", " + p.T("workflow.until", p.When(p.Until))
+		said += ", " + p.T("workflow.until", p.When(p.Until), p.In(p.Until))
 	}
 	if p.Reason != "" {
 		said += ": " + p.Reason

@@ -104,6 +104,8 @@ func (r WorkflowRow) nextText(p Page) string {
 	switch {
 	case r.NextNote != "":
 		return r.NextNote
+	case r.State == Paused && !r.Until.IsZero():
+		return p.T("row.resumes", p.In(r.Until))
 	case r.Next.IsZero():
 		return "—"
 	case r.State == Late:
