@@ -158,7 +158,7 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("runs: %w", err)
 	}
-	page, err := pgx.CollectRows(rows, scanRun)
+	page, err := pgx.AppendRows(make([]RunRow, 0, f.Limit+1), rows, scanRun)
 	if err != nil {
 		return nil, false, fmt.Errorf("runs: %w", err)
 	}
