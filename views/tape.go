@@ -2,17 +2,67 @@ package views
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/a-h/templ"
+
+	"nightshift/views/locale"
 )
 
 // Tape is what the masthead shows of the 24 hours around now.
 type Tape struct {
 	Marks []TapeMark
 	Own   string // workflow whose page this is: its marks take the lamp's colour, the others fade
+	Drawn *Drawings
+}
+
+// Drawings keeps the masthead's pictures of the same marks: drawing them takes as long as a list of fifty rows. Whoever
+// reads new marks begins a new one; the zero value is empty, and a nil one keeps nothing.
+type Drawings struct {
+	mu   sync.Mutex
+	kept map[drawing]string
+}
+
+// drawing says in what one picture differs from another.
+type drawing struct {
+	picture string
+	lang    locale.Lang
+	zone    string
+	own     string
+}
+
+// drawn is a picture of the masthead, kept for the next page that shows the same.
+func (p Page) drawn(picture string, draw templ.Component) templ.Component {
+	kept := p.Tape.Drawn
+	if kept == nil {
+		return draw
+	}
+	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
+		kept.mu.Lock()
+		defer kept.mu.Unlock()
+		key := drawing{picture, p.Lang, p.Zone.String(), p.Tape.Own}
+		text, ok := kept.kept[key]
+		if !ok {
+			var b strings.Builder
+			if err := draw.Render(ctx, &b); err != nil {
+				return err
+			}
+			if kept.kept == nil {
+				kept.kept = map[drawing]string{}
+			}
+			text = b.String()
+			kept.kept[key] = text
+		}
+		_, err := io.WriteString(w, text)
+		return err
+	})
 }
 
 // TapeMark is one run on the tape: one that ended, one that runs, or one that is expected.

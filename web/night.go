@@ -25,13 +25,15 @@ type night struct {
 	read  time.Time
 	facts db.Night
 	marks []views.TapeMark
-	zone  *time.Location // of schedules that name none
+	drawn *views.Drawings // of these marks
+	zone  *time.Location  // of schedules that name none
 }
 
 // sky is what the masthead shows now.
 type sky struct {
 	db.Night
 	Marks []views.TapeMark
+	Drawn *views.Drawings
 	Zone  *time.Location
 }
 
@@ -62,9 +64,9 @@ func (n *night) known() sky {
 
 func (n *night) sky() sky {
 	if n.zone == nil {
-		return sky{n.facts, n.marks, time.UTC}
+		return sky{n.facts, n.marks, n.drawn, time.UTC}
 	}
-	return sky{n.facts, n.marks, n.zone}
+	return sky{n.facts, n.marks, n.drawn, n.zone}
 }
 
 func (n *night) renew(ctx context.Context) error {
@@ -77,6 +79,7 @@ func (n *night) renew(ctx context.Context) error {
 		zone = time.UTC
 	}
 	n.read, n.facts, n.zone, n.marks = time.Now(), facts, zone, tapeMarks(facts, zone)
+	n.drawn = new(views.Drawings)
 	return nil
 }
 

@@ -25,7 +25,8 @@ func (s *Server) page(c echo.Context, section views.Section, title string) views
 		page.Crumbs = []views.Crumb{{Text: title}}
 	}
 	if err == nil {
-		page.Instance, page.Nodes, page.TickAge, page.Needs, page.Tape.Marks = now.Instance, now.Nodes, now.Tick, now.Needs, now.Marks
+		page.Instance, page.Nodes, page.TickAge, page.Needs = now.Instance, now.Nodes, now.Tick, now.Needs
+		page.Tape.Marks, page.Tape.Drawn = now.Marks, now.Drawn
 		page.Frozen = frozenOf(now.Freeze, page.Now)
 	}
 	page.Flash = s.takeFlash(c.Request().Context(), page)
