@@ -18,6 +18,7 @@ var licences = map[string]string{
 	"github.com/go-co-op/gocron/v2":       "MIT",
 	"github.com/jackc/pgx/v5":             "MIT",
 	"github.com/jackc/tern/v2":            "MIT",
+	"github.com/klauspost/compress":       "BSD-3-Clause",
 	"github.com/labstack/echo/v4":         "MIT",
 	"github.com/maypok86/otter/v2":        "Apache-2.0",
 	"github.com/prometheus/client_golang": "Apache-2.0",
