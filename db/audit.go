@@ -43,12 +43,12 @@ type AuditRow struct {
 // Audit writes an entry in the transaction of the change it tells of: both become true together or neither does.
 // Entries of a kind that an option XtkAudit_… switches off are left out, refusals and the switches themselves never.
 func (d *DB) Audit(ctx context.Context, tx pgx.Tx, e AuditEntry) error {
-	if kept, err := auditKept(ctx, tx, e); err != nil || !kept {
-		return err
-	}
-	row, err := nextAuditRow(ctx, tx, e)
+	row, kept, err := nextAuditRow(ctx, tx, e)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
+	}
+	if !kept {
+		return nil
 	}
 	row.Hash = row.sum(d.key)
 	if _, err := tx.Exec(ctx, `
@@ -82,55 +82,55 @@ var auditSwitches = map[string]string{
 	"offer":    "XtkAudit_Offer",
 }
 
-func auditKept(ctx context.Context, tx pgx.Tx, e AuditEntry) (bool, error) {
-	name := auditSwitches[e.EntityType]
-	if name == "" || !e.Allowed || strings.HasPrefix(e.Entity, "XtkAudit_") {
-		return true, nil
+// auditSwitch is the option that may switch an entry off; empty when nothing may.
+func auditSwitch(e AuditEntry) string {
+	if !e.Allowed || strings.HasPrefix(e.Entity, "XtkAudit_") {
+		return ""
 	}
-	var off bool
-	// A kind is off when its switch, or the switch over all, is 0; without a row it is on.
-	err := tx.QueryRow(ctx, `
-		SELECT EXISTS (
-			SELECT FROM xtk.option
-			WHERE name IN ($1, 'XtkAudit_Enable_All')
-			  AND (long_value = 0 OR string_value = '0'))`, name).Scan(&off)
-	if err != nil {
-		return false, fmt.Errorf("audit: read its switches: %w", err)
-	}
-	return !off, nil
+	return auditSwitches[e.EntityType]
 }
 
-// nextAuditRow waits for its turn and continues the chain. The lock is held to the end of the transaction.
-func nextAuditRow(ctx context.Context, tx pgx.Tx, e AuditEntry) (AuditRow, error) {
+// nextAuditRow waits for its turn and continues the chain; kept is false when the entry is of a kind that is switched
+// off. The lock is held to the end of the transaction.
+func nextAuditRow(ctx context.Context, tx pgx.Tx, e AuditEntry) (row AuditRow, kept bool, err error) {
 	detail, err := json.Marshal(e.Detail)
 	if err != nil {
-		return AuditRow{}, fmt.Errorf("detail: %w", err)
+		return AuditRow{}, false, fmt.Errorf("detail: %w", err)
 	}
 	if e.Detail == nil {
 		detail = []byte("{}")
 	}
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lockAudit); err != nil {
-		return AuditRow{}, fmt.Errorf("wait for the turn: %w", err)
-	}
-	row := AuditRow{EntityType: e.EntityType, Entity: e.Entity, Action: e.Action, OperatorLogin: e.Actor.Login,
+	row = AuditRow{EntityType: e.EntityType, Entity: e.Entity, Action: e.Action, OperatorLogin: e.Actor.Login,
 		Allowed: e.Allowed, Route: e.Actor.Route, Session: e.Actor.Session}
 	if e.Actor.ID != 0 {
 		row.OperatorID = &e.Actor.ID
 	}
-	row.IP = addrText(e.Actor.IP)
+	row.IP, kept = addrText(e.Actor.IP), true
+	var batch pgx.Batch
+	if name := auditSwitch(e); name != "" {
+		// A kind is off when its switch, or the switch over all, is 0; without a row it is on.
+		batch.Queue(`
+			SELECT NOT EXISTS (
+				SELECT FROM xtk.option
+				WHERE name IN ($1, 'XtkAudit_Enable_All')
+				  AND (long_value = 0 OR string_value = '0'))`, name).QueryRow(func(r pgx.Row) error { return r.Scan(&kept) })
+	}
+	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockAudit)
 	// The chain goes on from its last row, or from the end that a purge left, or begins. The detail is taken as the
 	// database writes it, because that is what a verification will read.
-	err = tx.QueryRow(ctx, `
+	batch.Queue(`
 		SELECT tail.seq + 1, tail.hash, clock_timestamp(), $1::text::jsonb::text
 		FROM ((SELECT seq, hash FROM xtk.audit ORDER BY seq DESC LIMIT 1)
 		      UNION ALL SELECT seq, hash FROM xtk.audit_anchor
 		      UNION ALL SELECT 0, ''::bytea) AS tail
 		ORDER BY tail.seq DESC
-		LIMIT 1`, string(detail)).Scan(&row.Seq, &row.PrevHash, &row.At, &row.Detail)
-	if err != nil {
-		return AuditRow{}, fmt.Errorf("end of the chain: %w", err)
+		LIMIT 1`, string(detail)).QueryRow(func(r pgx.Row) error {
+		return r.Scan(&row.Seq, &row.PrevHash, &row.At, &row.Detail)
+	})
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return AuditRow{}, false, fmt.Errorf("end of the chain: %w", err)
 	}
-	return row, nil
+	return row, kept, nil
 }
 
 // sum is the keyed hash of a row. Each field goes in with its length, so that no two rows give the same bytes.

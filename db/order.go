@@ -42,6 +42,7 @@ type orderedWorkflow struct {
 	Affinity    string
 	RunningTask int64
 	KillPolicy  string
+	Waits       bool // the same order waits already
 }
 
 // Order queues an operator's order: the job, the pending state, the audit row and the log line become true together,
@@ -88,7 +89,7 @@ type Given struct {
 // the errors that take everything back.
 func (d *DB) order(ctx context.Context, tx pgx.Tx, given Given) (killed orderedWorkflow, refused, err error) {
 	actor, command, args := given.Actor, given.Command, given.Args
-	w, err := lockOrdered(ctx, tx, given.WorkflowID)
+	w, err := lockOrdered(ctx, tx, given.WorkflowID, command)
 	if err != nil {
 		return killed, nil, err
 	}
@@ -96,11 +97,7 @@ func (d *DB) order(ctx context.Context, tx pgx.Tx, given Given) (killed orderedW
 		return killed, refused, d.Audit(ctx, tx, orderEntry(actor, w, command, args, refused))
 	}
 	args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
-	refusal, err := judgeQueued(ctx, tx, w, command)
-	if err != nil {
-		return killed, nil, err
-	}
-	if refusal != nil {
+	if refusal := judgeQueued(w, command); refusal != nil {
 		return killed, refusal, LogWorkflow(ctx, tx, w.ID, 0, "warning",
 			fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
 	}
@@ -118,49 +115,41 @@ func requiredFor(kind string, actor Actor) error {
 	return actor.Require(WorkflowRight)
 }
 
-// lockOrdered reads the workflow with all that judges an order, locked until the order is queued.
-func lockOrdered(ctx context.Context, tx pgx.Tx, id int64) (orderedWorkflow, error) {
-	w := orderedWorkflow{ID: id}
-	err := tx.QueryRow(ctx, `
+// lockOrdered reads the workflow with all that judges an order, locked until the order is queued. What is read behind the
+// lock are statements of their own: they see what was committed while the lock was waited for.
+func lockOrdered(ctx context.Context, tx pgx.Tx, id int64, command Command) (w orderedWorkflow, err error) {
+	w.ID = id
+	var batch pgx.Batch
+	batch.Queue(`
 		SELECT internal_name, kind, state, failed, built, affinity
 		FROM xtk.workflow
 		WHERE id = $1
-		FOR UPDATE`, id).Scan(&w.Name, &w.Kind, &w.Situation.State, &w.Situation.Failed, &w.Situation.Built, &w.Affinity)
+		FOR UPDATE`, id).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&w.Name, &w.Kind, &w.Situation.State, &w.Situation.Failed, &w.Situation.Built, &w.Affinity)
+	})
+	batch.Queue(`
+		SELECT COALESCE((SELECT id FROM xtk.workflow_task WHERE workflow_id = $1 AND status = 'running'), 0),
+		       COALESCE((SELECT COALESCE(long_value::text, string_value)
+		                 FROM xtk.option WHERE name = 'WdbcKillSessionPolicy'), '0'),
+		       EXISTS (SELECT FROM xtk.workflow_job WHERE workflow_id = $1 AND command = $2 AND applied_at IS NULL)`,
+		id, command).QueryRow(func(row pgx.Row) error { return row.Scan(&w.RunningTask, &w.KillPolicy, &w.Waits) })
+	err = tx.SendBatch(ctx, &batch).Close()
+	w.Situation.Running = w.RunningTask != 0
 	if errors.Is(err, pgx.ErrNoRows) {
 		return w, ErrNotFound
 	}
 	if err != nil {
 		return w, fmt.Errorf("lock the workflow: %w", err)
 	}
-	// A separate statement: it sees what was committed while the lock was waited for.
-	err = tx.QueryRow(ctx, `
-		SELECT COALESCE((SELECT id FROM xtk.workflow_task WHERE workflow_id = $1 AND status = 'running'), 0),
-		       COALESCE((SELECT COALESCE(long_value::text, string_value)
-		                 FROM xtk.option WHERE name = 'WdbcKillSessionPolicy'), '0')`, id).Scan(&w.RunningTask, &w.KillPolicy)
-	w.Situation.Running = w.RunningTask != 0
-	if err != nil {
-		return w, fmt.Errorf("running task: %w", err)
-	}
 	return w, nil
 }
 
 // judgeQueued refuses what the state does not take, and an order that waits already.
-func judgeQueued(ctx context.Context, tx pgx.Tx, w orderedWorkflow, command Command) (*Refusal, error) {
-	if refusal := command.Judge(w.Situation); refusal != nil {
-		return refusal, nil
+func judgeQueued(w orderedWorkflow, command Command) *Refusal {
+	if refusal := command.Judge(w.Situation); refusal != nil || !w.Waits {
+		return refusal
 	}
-	var waits bool
-	err := tx.QueryRow(ctx, `
-		SELECT EXISTS (
-			SELECT FROM xtk.workflow_job
-			WHERE workflow_id = $1 AND command = $2 AND applied_at IS NULL)`, w.ID, command).Scan(&waits)
-	if err != nil {
-		return nil, fmt.Errorf("orders that wait: %w", err)
-	}
-	if waits {
-		return &Refusal{Command: command, Key: refusedRequested, State: w.Situation.State}, nil
-	}
-	return nil, nil
+	return &Refusal{Command: command, Key: refusedRequested, State: w.Situation.State}
 }
 
 // queueOrder writes the accepted order and all its traces.
@@ -182,26 +171,25 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 	if args.Reason != "" {
 		line += ": " + args.Reason
 	}
-	if err := LogWorkflow(ctx, tx, w.ID, 0, "info", line); err != nil {
-		return err
-	}
+	var batch pgx.Batch
+	queueLine(&batch, w.ID, 0, "info", line)
 	// An unconditional stop is applied already, all other orders wait for an engine.
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		INSERT INTO xtk.workflow_job (workflow_id, command, args, operator_id, operator_login, affinity, applied_at, outcome)
 		VALUES ($1, $2, $3, NULLIF($4, 0), $5, $6,
 		        CASE WHEN $2 = 'unconditional_stop' THEN now() END, CASE WHEN $2 = 'unconditional_stop' THEN 'applied' END)`,
-		w.ID, command, packed, actor.ID, actor.Login, w.Affinity); err != nil {
-		return fmt.Errorf("queue: %w", err)
-	}
+		w.ID, command, packed, actor.ID, actor.Login, w.Affinity)
 	if pending := command.pending(w.Situation); pending != "" {
-		if _, err := tx.Exec(ctx, `
+		batch.Queue(`
 			UPDATE xtk.workflow
 			SET state = $2, failed = false, state_since = now(), state_by = $3
-			WHERE id = $1`, w.ID, pending, actor.Login); err != nil {
-			return fmt.Errorf("pending state: %w", err)
-		}
+			WHERE id = $1`, w.ID, pending, actor.Login)
 	}
-	return Notify(ctx, tx, ChannelWork, w.ID)
+	queueNotice(&batch, ChannelWork, w.ID)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	return nil
 }
 
 func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs, refused error) AuditEntry {
@@ -228,23 +216,35 @@ func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs,
 // LogWorkflow writes a line of the journal that belongs to a workflow and, when taskID is not 0, to one of its runs.
 // level is info, warning or error; more than 512 characters are cut.
 func LogWorkflow(ctx context.Context, tx pgx.Tx, workflowID, taskID int64, level, message string) error {
-	if runes := []rune(message); len(runes) > 512 {
-		message = string(runes[:511]) + "…"
-	}
-	if _, err := tx.Exec(ctx, `
-		INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message, log_date)
-		VALUES ($1, NULLIF($2::bigint, 0), $3, $4, clock_timestamp())`, workflowID, taskID, level, message); err != nil {
+	var batch pgx.Batch
+	queueLine(&batch, workflowID, taskID, level, message)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("log line of workflow %d: %w", workflowID, err)
 	}
 	return nil
 }
 
+func queueLine(batch *pgx.Batch, workflowID, taskID int64, level, message string) {
+	if runes := []rune(message); len(runes) > 512 {
+		message = string(runes[:511]) + "…"
+	}
+	batch.Queue(`
+		INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message, log_date)
+		VALUES ($1, NULLIF($2::bigint, 0), $3, $4, clock_timestamp())`, workflowID, taskID, level, message)
+}
+
 // Notify rings a channel with an id when the transaction commits.
 func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
-	if _, err := tx.Exec(ctx, `SELECT pg_notify($1, $2)`, channel, strconv.FormatInt(id, 10)); err != nil {
+	var batch pgx.Batch
+	queueNotice(&batch, channel, id)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("notify %s: %w", channel, err)
 	}
 	return nil
+}
+
+func queueNotice(batch *pgx.Batch, channel string, id int64) {
+	batch.Queue(`SELECT pg_notify($1, $2)`, channel, strconv.FormatInt(id, 10))
 }
 
 func isUniqueViolation(err error, constraint string) bool { return violates(err, "23505", constraint) }
