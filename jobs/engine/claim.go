@@ -106,19 +106,19 @@ func (e *Engine) claim(ctx context.Context) error {
 	if node.ID == 0 {
 		return nil // not registered yet: a run needs the name of its node
 	}
-	rows, err := e.config.DB.Pool.Query(ctx, candidates, e.names, node.TakesUnassigned, node.Affinities)
-	if err != nil {
-		return fmt.Errorf("claim: %w", err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
-	if err != nil {
-		return fmt.Errorf("claim: %w", err)
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	if wait, err := e.full(ctx); err != nil || wait {
+	var all []candidate
+	var full bool // a first look at the ceiling, before a session is spent on a claim
+	var batch pgx.Batch
+	batch.Queue(candidates, e.names, node.TakesUnassigned, node.Affinities).Query(func(rows pgx.Rows) (err error) {
+		all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
 		return err
+	})
+	batch.Queue(ceiling).QueryRow(func(row pgx.Row) error { return row.Scan(&full) })
+	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("claim: %w", err)
+	}
+	if full {
+		return nil
 	}
 	var failed []error
 	taken := map[int64]bool{}
@@ -138,12 +138,15 @@ func (e *Engine) claim(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// claimOne gets the run a session, takes the workflow's lock on it and makes the run. began is false when another
-// process was faster or an old session still holds the lock; wait is true when the ceiling is reached.
+// claimOne gets the run a session with the workflow's lock and makes the run. began is false when another process was
+// faster or an old session still holds the lock; wait is true when the ceiling is reached.
 func (e *Engine) claimOne(ctx context.Context, c candidate, node db.Node) (began, wait bool, err error) {
-	session, err := e.spares.take(ctx)
+	session, free, err := e.spares.take(ctx, c.Workflow)
 	if err != nil {
 		return false, false, err
+	}
+	if !free {
+		return false, false, letGo(ctx, session)
 	}
 	x, wait, err := e.makeRun(ctx, session, c, node)
 	if err != nil || x == nil {
@@ -160,7 +163,7 @@ func letGo(ctx context.Context, session *pgx.Conn) error {
 	defer done()
 	var err error
 	if !session.IsClosed() {
-		_, err = session.Exec(end, `SELECT pg_advisory_unlock_all()`)
+		_, err = session.Exec(end, freeSession)
 	}
 	return errors.Join(err, session.Close(end))
 }
@@ -168,10 +171,6 @@ func letGo(ctx context.Context, session *pgx.Conn) error {
 // makeRun writes the run while holding the workflow's lock: whoever has the lock and finds the event still pending has
 // it alone. No execution and no error: not this time.
 func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, node db.Node) (x *execution, wait bool, err error) {
-	var free bool
-	if err := session.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, db.LockWorkflow, c.Workflow).Scan(&free); err != nil || !free {
-		return nil, false, err
-	}
 	// The pool's sessions know these statements already, a new one would take its time. What counts is that the lock is
 	// held from before the row exists.
 	pid := session.PgConn().PID()
@@ -187,7 +186,7 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 	}
 	x.workflow, x.session = e.workflows[c.Name], session
 	// The session is named after the run, for whoever looks at the server.
-	_, err = session.Exec(ctx, `SELECT set_config('application_name', left($1, 63), false)`, fmt.Sprintf("nightshift %s #%d", c.Name, x.task))
+	_, err = session.Exec(ctx, nameSession, fmt.Sprintf("nightshift %s #%d", c.Name, x.task))
 	return x, false, err
 }
 
@@ -197,14 +196,6 @@ const ceiling = `
 	           (SELECT CASE WHEN COALESCE(o.long_value::text, o.string_value) ~ '^ *[1-9][0-9]{0,5} *$'
 	                        THEN COALESCE(o.long_value::text, o.string_value)::int END
 	            FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), 20)`
-
-// full is a first look at the ceiling, before a session is spent on a claim.
-func (e *Engine) full(ctx context.Context) (reached bool, err error) {
-	if err := e.config.DB.Pool.QueryRow(ctx, ceiling).Scan(&reached); err != nil {
-		return false, fmt.Errorf("ceiling: %w", err)
-	}
-	return reached, nil
-}
 
 // lockForClaim locks the workflow's row first, as everywhere: whoever gives it an order now is waited for. Then it waits
 // for its turn among the processes that claim, so that no two of them count the same room, and counts.

@@ -83,17 +83,17 @@ func (e *Engine) applyOrder(ctx context.Context, id, workflow int64) error {
 // was faster.
 func lockOrder(ctx context.Context, tx pgx.Tx, id, workflow int64) (o order, found bool, err error) {
 	o = order{ID: id, Workflow: workflow}
-	err = tx.QueryRow(ctx, `
+	var args []byte
+	var batch pgx.Batch
+	batch.Queue(`
 		SELECT internal_name, state, failed, built
 		FROM xtk.workflow
 		WHERE id = $1
-		FOR UPDATE`, workflow).Scan(&o.Name, &o.Situation.State, &o.Situation.Failed, &o.Situation.Built)
-	if err != nil {
-		return o, false, fmt.Errorf("its workflow: %w", err)
-	}
-	var args []byte
+		FOR UPDATE`, workflow).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&o.Name, &o.Situation.State, &o.Situation.Failed, &o.Situation.Built)
+	})
 	// What was skipped while the workflow was paused, and whether its newest run failed, decide how a start goes on.
-	err = tx.QueryRow(ctx, `
+	batch.Queue(`
 		SELECT j.command, j.args, j.operator_id, j.operator_login,
 		       COALESCE(t.id, 0), COALESCE(t.mode, ''), t.cancel_requested IS NOT NULL,
 		       (SELECT COALESCE(sum(e.occurrences), 0) FROM xtk.workflow_event e
@@ -107,8 +107,10 @@ func lockOrder(ctx context.Context, tx pgx.Tx, id, workflow int64) (o order, fou
 		JOIN xtk.workflow w ON w.id = j.workflow_id
 		LEFT JOIN xtk.workflow_task t ON t.workflow_id = w.id AND t.status = 'running'
 		WHERE j.id = $1 AND j.applied_at IS NULL
-		FOR UPDATE OF j`, id).Scan(&o.Command, &args, &o.OperatorID, &o.Login, &o.Task, &o.TaskMode, &o.CancelAsked,
-		&o.PausedSlots, &o.FailedTask)
+		FOR UPDATE OF j`, id).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&o.Command, &args, &o.OperatorID, &o.Login, &o.Task, &o.TaskMode, &o.CancelAsked, &o.PausedSlots, &o.FailedTask)
+	})
+	err = tx.SendBatch(ctx, &batch).Close()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return o, false, nil
 	}

@@ -27,19 +27,37 @@ type spares struct {
 
 func newSpares(d *db.DB) *spares { return &spares{db: d, ready: make(chan *pgx.Conn, spareSessions)} }
 
-// take returns a session for a run: one that waits and still answers, else a new one.
-func (s *spares) take(ctx context.Context) (*pgx.Conn, error) {
+// The statements that a claim needs of its session, the same when a spare one learns them.
+const (
+	lockSession = `SELECT pg_try_advisory_lock($1, $2)`
+	nameSession = `SELECT set_config('application_name', left($1, 63), false)`
+	freeSession = `SELECT pg_advisory_unlock_all()`
+)
+
+// take returns a session that has tried to get a workflow's lock: one that waits and still answers, else a new one.
+func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, free bool, err error) {
 	defer s.fill(ctx)
 	for {
 		select {
 		case session := <-s.ready:
 			// What waits is not ended for being idle; a run is.
-			if _, err := session.Exec(ctx, `SET idle_session_timeout = '60s'`); err == nil {
-				return session, nil
+			var batch pgx.Batch
+			batch.Queue(`SET idle_session_timeout = '60s'`)
+			batch.Queue(lockSession, db.LockWorkflow, workflow).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
+			if err := session.SendBatch(ctx, &batch).Close(); err == nil {
+				return session, free, nil
 			}
 			_ = session.Close(ctx)
 		default:
-			return s.db.RunSession(ctx, "nightshift run")
+			session, err := s.db.RunSession(ctx, "nightshift run")
+			if err != nil {
+				return nil, false, err
+			}
+			err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free)
+			if err != nil {
+				return nil, false, errors.Join(err, session.Close(ctx))
+			}
+			return session, free, nil
 		}
 	}
 }
@@ -80,7 +98,12 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 // before somebody waits for it: a new session's first statements take ten times as long as its later ones. What it writes
 // is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
-	if _, err := session.Exec(ctx, `SET idle_session_timeout = 0`); err != nil {
+	var batch pgx.Batch
+	batch.Queue(`SET idle_session_timeout = 0`)
+	batch.Queue(lockSession, db.LockWorkflow, 0) // no workflow has this id
+	batch.Queue(nameSession, "nightshift spare session")
+	batch.Queue(freeSession)
+	if err := session.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
 	if err := jobs.Warm(ctx, session); err != nil {
