@@ -49,6 +49,35 @@ func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset 
 	var due *time.Time
 	args := map[string]any{}
 	err = session.QueryRow(ctx, `
+		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp(),
+		       t.trigger, coalesce(t.event_id, 0), t.due_at
+		FROM xtk.workflow_task t
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		WHERE t.id = $1
+		  AND t.status = 'running'`, id).
+		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due)
+	if err != nil {
+		return t, 0, fmt.Errorf("read task %d: %w", id, err)
+	}
+	t.args = make(map[string]string, len(args))
+	for name, value := range args {
+		t.args[name] = fmt.Sprint(value)
+	}
+	if t.resumes != nil {
+		if err := t.readResumed(ctx, session, &due); err != nil {
+			return t, 0, fmt.Errorf("read run %d, which is resumed: %w", *t.resumes, err)
+		}
+	}
+	if due != nil {
+		t.origin.Due = *due
+	}
+	return t, time.Until(now), nil
+}
+
+// readResumed reads what a run takes over from the failed ones that it resumes: the origin of the first of them, and the
+// steps that the last one has completed or kept.
+func (t *task) readResumed(ctx context.Context, session *pgx.Conn, due **time.Time) error {
+	err := session.QueryRow(ctx, `
 		WITH RECURSIVE resumed AS (
 			SELECT id, resumes_task_id, trigger, event_id, due_at
 			FROM xtk.workflow_task
@@ -57,46 +86,24 @@ func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset 
 			SELECT t.id, t.resumes_task_id, t.trigger, t.event_id, t.due_at
 			FROM resumed r
 			JOIN xtk.workflow_task t ON t.id = r.resumes_task_id
-		), first AS (
-			SELECT trigger, event_id, due_at
-			FROM resumed
-			ORDER BY id
-			LIMIT 1
 		)
-		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp(),
-		       first.trigger, coalesce(first.event_id, 0), first.due_at
-		FROM xtk.workflow_task t
-		JOIN xtk.workflow w ON w.id = t.workflow_id
-		CROSS JOIN first
-		WHERE t.id = $1
-		  AND t.status = 'running'`, id).
-		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due)
+		SELECT trigger, coalesce(event_id, 0), due_at
+		FROM resumed
+		ORDER BY id
+		LIMIT 1`, t.id).Scan(&t.origin.Trigger, &t.origin.Event, due)
 	if err != nil {
-		return t, 0, fmt.Errorf("read task %d: %w", id, err)
+		return err
 	}
-	if due != nil {
-		t.origin.Due = *due
-	}
-	t.args = make(map[string]string, len(args))
-	for name, value := range args {
-		t.args[name] = fmt.Sprint(value)
-	}
-	if t.resumes != nil {
-		err = each(ctx, session, func(row pgx.Rows) error {
-			var key, message string
-			if err := row.Scan(&key, &message); err != nil {
-				return err
-			}
-			t.kept[key] = message
-			return nil
-		}, `
-			SELECT step_key, coalesce(message, '')
-			FROM xtk.workflow_task_step
-			WHERE task_id = $1
-			  AND status IN ('completed', 'kept')`, *t.resumes)
-	}
-	if err != nil {
-		return t, 0, fmt.Errorf("read the steps kept from run %d: %w", *t.resumes, err)
-	}
-	return t, time.Until(now), nil
+	return each(ctx, session, func(row pgx.Rows) error {
+		var key, message string
+		if err := row.Scan(&key, &message); err != nil {
+			return err
+		}
+		t.kept[key] = message
+		return nil
+	}, `
+		SELECT step_key, coalesce(message, '')
+		FROM xtk.workflow_task_step
+		WHERE task_id = $1
+		  AND status IN ('completed', 'kept')`, *t.resumes)
 }
