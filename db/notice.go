@@ -16,7 +16,7 @@ type NoticeText struct{ Subject, Body string }
 // message to each active webhook. Key makes each of them exist once, whatever is repeated.
 type Notice struct {
 	Key      string
-	Event    string // failed, errors, recovered, paused or stopped
+	Event    string // failed, errors, recovered, drift, paused or stopped
 	Workflow int64
 	Name     string // internal name of the workflow that writes the notice
 	Task     int64  // the run it is about; 0: none

@@ -184,7 +184,7 @@ func (r *recorder) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.Trac
 // TraceBatchEnd is not of interest.
 func (r *recorder) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// busyYear gives a database the runs of a workflow that has run every few minutes for long, with a log.
+// busyYear gives a database the runs of a workflow that has run every few minutes for long and is running, with a log.
 const busyYear = `
 	INSERT INTO xtk.workflow_event (workflow_id, status, scheduled_at, processing_date)
 	SELECT w.id, 'processed', now() - i * interval '7 minutes', now() - i * interval '7 minutes'
@@ -194,6 +194,10 @@ const busyYear = `
 	SELECT e.workflow_id, e.id, CASE WHEN e.id % 500 = 0 THEN 'failed' ELSE 'completed' END, 'test', 1, e.scheduled_at, e.scheduled_at + interval '5 seconds'
 	FROM xtk.workflow_event e;
 	UPDATE xtk.workflow_event e SET task_id = t.id FROM xtk.workflow_task t WHERE t.event_id = e.id;
+	INSERT INTO xtk.workflow_task (workflow_id, node, backend_pid, start_date)
+	SELECT w.id, 'test', 1, now() - interval '1 minute'
+	FROM xtk.workflow w
+	WHERE w.internal_name = 'cleanup';
 	INSERT INTO xtk.workflow_task_step (task_id, step_order, step_key, status, end_date)
 	SELECT t.id, 1, 'step', 'completed', t.completion_date
 	FROM xtk.workflow_task t;
@@ -289,6 +293,10 @@ func readPages(t *testing.T, d *db.DB) {
 	_, err = d.Statement(ctx, 0, time.Now().AddDate(0, 0, -2), time.Now())
 	must(err)
 	_, err = d.Recorder(ctx, w.ID)
+	must(err)
+	_, err = d.Drifts(ctx, w.ID)
+	must(err)
+	_, err = d.DriftingRuns(ctx)
 	must(err)
 	_, err = d.Night(ctx, time.Now().Add(-12*time.Hour))
 	must(err)

@@ -27,6 +27,7 @@ type Run struct {
 	Usual          Usual
 	Next, Previous int64    // the same workflow's neighbours in time; 0: none
 	OptionsChanged []string // options whose value differs from the last completed run's
+	Compared       Comparison
 }
 
 // Usual is what comparable runs took: the last thirty of the workflow that completed in the same mode.
@@ -97,6 +98,7 @@ func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
 	})
 	queueSteps(batch, id, &r.StepList)
 	queueEffects(batch, id, &r.Effects)
+	queueComparison(batch, id, &r.Compared)
 	err := d.Pool.SendBatch(ctx, batch).Close()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, fmt.Errorf("run %d: %w", id, ErrNotFound)

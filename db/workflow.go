@@ -38,6 +38,7 @@ type WorkflowRow struct {
 	OrderAt                   *time.Time
 	Waiting                   *time.Time // since when something is due and has not begun; in a freeze it waits by intent
 	Spark                     []SparkRun // the last 60 runs and slots not run, oldest first
+	Drifts                    []Drift    // open alarms, the oldest first
 	Supervisors               int64      // the group that is told of a failure; 0: none
 	Reads, Writes             []string
 	Exclusive                 bool
@@ -75,7 +76,7 @@ type SparkRun struct {
 	Status  string
 }
 
-// Workflows lists the technical workflows by package and label, in two statements whatever their number. Those of
+// Workflows lists the technical workflows by package and label, in two round trips whatever their number. Those of
 // campaigns have their own life and are read one by one.
 func (d *DB) Workflows(ctx context.Context) ([]WorkflowRow, error) {
 	return d.workflows(ctx, 0, "")

@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// addRuns gives workflows their run in progress, their last run and their last sixty bars: two statements in one round trip.
+// addRuns gives workflows their run in progress, their last run, their last sixty bars and their open alarms: three
+// statements in one round trip.
 func (d *DB) addRuns(ctx context.Context, workflows []WorkflowRow) error {
 	place := make(map[int64]*WorkflowRow, len(workflows))
 	ids := make([]int64, len(workflows))
@@ -18,6 +19,7 @@ func (d *DB) addRuns(ctx context.Context, workflows []WorkflowRow) error {
 	batch := &pgx.Batch{}
 	queueBriefs(batch, ids, place)
 	queueSparks(batch, ids, place)
+	queueOpenDrifts(batch, ids, place)
 	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("runs of the workflows: %w", err)
 	}

@@ -150,7 +150,7 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 		needed bool
 		do     func(context.Context) error
 	}{
-		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep},
+		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
 		{work.orders, e.applyOrders},
 		{work.slots || everything, e.plan}, {work.slots || everything, e.due},
 		{work.pauses || everything, e.selfOrders},

@@ -16,7 +16,8 @@ import (
 // bookkeeping are the tables in which the engine tells of runs: no workflow's business.
 var bookkeeping = []string{
 	"xtk.workflow", "xtk.workflow_event", "xtk.workflow_job", "xtk.workflow_task", "xtk.workflow_task_step",
-	"xtk.workflow_task_effect", "xtk.workflow_log", "xtk.workflow_outside_effect", "xtk.engine_node", "xtk.schema_version",
+	"xtk.workflow_task_effect", "xtk.workflow_log", "xtk.workflow_outside_effect", "xtk.workflow_drift", "xtk.engine_node",
+	"xtk.schema_version",
 }
 
 // Digest returns a checksum of the rows of tables, whatever their order; of all business tables when none is named.

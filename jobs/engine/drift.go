@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
+)
+
+// watchDrift finds runs that are on and take, or change, more than comparable runs. All are judged in one statement; only
+// those that are beyond a limit for the first time are judged again, under the lock of their workflow, and told of.
+func (e *Engine) watchDrift(ctx context.Context) error {
+	drifting, err := e.config.DB.DriftingRuns(ctx)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, run := range drifting {
+		failed = append(failed, e.inTx(ctx, func(tx pgx.Tx) error {
+			var name string
+			if err := tx.QueryRow(ctx, `SELECT internal_name FROM xtk.workflow WHERE id = $1 FOR UPDATE`, run.WorkflowID).Scan(&name); err != nil {
+				return fmt.Errorf("lock the workflow: %w", err)
+			}
+			return judgeDrift(ctx, tx, name, run.TaskID, true)
+		}))
+	}
+	return errors.Join(failed...)
+}
+
+// judgeDrift compares a run with comparable ones, and tells the supervisors of its workflow, whose row is locked, once of
+// what it opened.
+func judgeDrift(ctx context.Context, tx pgx.Tx, workflow string, task int64, running bool) error {
+	opened, err := db.JudgeDrift(ctx, tx, task)
+	if err != nil || len(opened) == 0 {
+		return err
+	}
+	link, err := linkTo(ctx, tx, task, false)
+	if err != nil {
+		return err
+	}
+	first := opened[0]
+	notice := db.Notice{Key: fmt.Sprintf("workflow_drift:%d", first.ID), Event: "drift", Workflow: first.WorkflowID, Name: workflow, Task: task,
+		Link: link, Texts: map[string]db.NoticeText{}}
+	for language, words := range driftNotices {
+		so := words.ended
+		if running {
+			so = words.running
+		}
+		notice.Texts[language] = db.NoticeText{Subject: fmt.Sprintf(words.subject, workflow, words.causes[first.Cause]),
+			Body: fmt.Sprintf(words.body, workflow, task, so, strings.Join(words.lines(opened), "\n"), link)}
+	}
+	for _, line := range driftNotices["en"].lines(opened) {
+		if err := db.LogWorkflow(ctx, tx, first.WorkflowID, task, "info", line); err != nil {
+			return err
+		}
+	}
+	_, _, err = db.WriteNotice(ctx, tx, notice)
+	return err
+}
