@@ -52,7 +52,7 @@ func (d *DB) Drifts(ctx context.Context, workflowID int64) ([]Drift, error) {
 		SELECT id, opened_at, closed_at, COALESCE(closed_task_id, 0), `+driftColumns+`
 		FROM xtk.workflow_drift
 		WHERE workflow_id = $1
-		ORDER BY opened_at DESC, id DESC
+		ORDER BY opened_at DESC, id
 		LIMIT 100`, workflowID)
 	if err != nil {
 		return nil, fmt.Errorf("alarms of workflow %d: %w", workflowID, err)

@@ -17,6 +17,10 @@ func overviewOf(page Page) Overview {
 			{8841, "cleanup", "Database cleanup", false, 14, 26, "delivery_logs", "1,128,904 rows deleted", 1052 * time.Second, 1540 * time.Second, .65},
 			{8842, "mcSynch_exec_eu1", "Message Center exec_eu1", false, 5, 10, "delivery logs", "61,480 rows read", 1050 * time.Second, 570 * time.Second, .5},
 		},
+		Looks: []Look{
+			{Workflow: "forecasting", Label: "Forecasting", Run: 8830, Drifts: []Drift{driftOf(8830, now.Add(-3*time.Hour)), fewerOf(8830, now.Add(-3*time.Hour))}},
+			{Workflow: "cleanup", Label: "Database cleanup", Run: 8841, Running: true, Drifts: []Drift{moreOf(8841, now.Add(-5*time.Minute))}},
+		},
 		Frequent: []string{"operationMgt", "deliveryMgt", "budgetMgt"},
 		Night: Night{Since: now.Add(-10 * time.Hour), Due: 214, Rows: []NightRow{
 			{207, Finished, "on_time", "median start 0.3 s after due"}, {2, Finished, "late", "by 41 s and 2 m 10 s"}, {2, Skipped, "skipped", "already running"},

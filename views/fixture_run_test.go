@@ -81,6 +81,7 @@ func runOf(page Page) Run {
 		{"nms.exclude_log", 22310, 0, 0, 0, false}, {"nms.mirror_page_search", 8923, 0, 0, 0, false}, {"nms.address", 3115, 1204, 0, 0, false}, {"nms.job_log", 41, 0, 23, 0, false},
 	}...)
 	run.Log = logOf(run, begun)
+	run.Drifts = []Drift{moreOf(8841, page.Now.Add(-5*time.Minute))}
 	return run
 }
 

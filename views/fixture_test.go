@@ -81,6 +81,7 @@ func workflowsOf(page Page) Workflows {
 	cleanup := row("cleanup", "Database cleanup", 24*time.Hour, "Daily at 04:00", 24*time.Hour-17*time.Minute, 1551*time.Second, 1182077)
 	cleanup.State, cleanup.Since, cleanup.Run, cleanup.Step, cleanup.Steps = Running, now.Add(-1052*time.Second), 8841, 14, 26
 	cleanup.Spark = sparkOf(3, map[int]State{24: Missed, 55: Failed, 40: Skipped, 59: Running})
+	cleanup.Drifts = []Drift{moreOf(8841, now.Add(-5*time.Minute))}
 	midlog := row("defaultMidSourcingLog", "Mid-sourcing (delivery logs)", time.Hour, "Hourly", -17*time.Minute, 244*time.Second, 61903)
 	midlog.State, midlog.Since, midlog.Reason = Late, now.Add(-17*time.Minute), "no node has affinity mid"
 	web := row("webAnalyticsGetWebEvents", "Recovery of web events", 16*time.Minute, "Hourly, on signal", 0, 102*time.Second, 40118)

@@ -39,12 +39,13 @@ func workflowOf(page Page) Workflow {
 		case 56:
 			s.State, s.Took, s.Rows = Failed, 852*time.Second, 790144
 		case 57:
-			s.Took, s.Rows = 2208*time.Second, 2020316
+			s.Took, s.Rows, s.Causes = 2208*time.Second, 2020316, []string{"slower", "more"}
 		}
 		w.Recorder.Slots = append(w.Recorder.Slots, s)
 	}
 	w.Recorder.Took, w.Recorder.Rows = Band{1420, 1540, 1700}, Band{1120000, 1210000, 1310000}
 	w.Recorder.Changes = []Note{{slot.AddDate(0, 0, -35).Add(-time.Hour), "node-1 and node-2 down"}, {slot.AddDate(0, 0, -8).Add(-time.Hour), "build 1.4.3"}}
+	w.Drifts = []Drift{moreOf(8790, slot)}
 	w.Runs = rowsOf(slot)
 	w.Slots = []Slot{
 		{At: slot.AddDate(0, 0, 1), State: Due, Kind: "scheduled"}, {At: slot, State: Finished, Kind: "scheduled", Lag: 200 * time.Millisecond, Run: 8790},

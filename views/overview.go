@@ -7,6 +7,7 @@ type Overview struct {
 	Page
 	Total     int // workflows in the catalogue
 	Attention []Attention
+	Looks     []Look // worth a look, needing nobody
 	Running   []RunningRow
 	Places    int // runs at once, at most
 	Ahead     []Ahead

@@ -44,7 +44,8 @@ func (p Overview) sentence() string {
 	if n := len(p.Running); n > 0 {
 		text += p.N("overview.run_now", int64(n)) + " "
 	}
-	if len(p.Attention) > 0 {
+	text += p.looks()
+	if len(p.Attention) > 0 && len(p.Looks) == 0 {
 		return text + p.T("overview.rest")
 	}
 	return text + p.nextWords()

@@ -119,14 +119,17 @@ func (p Workflow) drawSlots(took, rows scale) []recorderDrawn {
 		if slot.Took > 0 {
 			d.title += ", " + p.Took(slot.Took) + ", " + p.N("recorder.rows", slot.Rows)
 		}
-		d.judge(p.Recorder)
+		for _, cause := range slot.Causes {
+			d.title += ", " + p.T("drift."+cause)
+		}
+		d.judge()
 		drawn = append(drawn, d)
 	}
 	return drawn
 }
 
 // judge gives a slot the classes of what became of it.
-func (d *recorderDrawn) judge(r Recorder) {
+func (d *recorderDrawn) judge() {
 	switch d.slot.State {
 	case Failed:
 		d.class, d.mark, d.tookClass, d.rowsClass = "bad", "bad", "bad", "bad"
@@ -141,11 +144,13 @@ func (d *recorderDrawn) judge(r Recorder) {
 	case Running:
 		d.class, d.rowsClass = "now", "now"
 	}
-	if d.tookClass == "dot" && r.Took.High > 0 && d.slot.Took.Seconds() > r.Took.High*1.2 {
-		d.tookClass = "beyond"
-	}
-	if d.rowsClass == "ran" && r.Rows.High > 0 && float64(d.slot.Rows) > r.Rows.High*1.2 {
-		d.rowsClass = "beyond"
+	for _, cause := range d.slot.Causes {
+		switch cause {
+		case "slower", "faster":
+			d.tookClass = "beyond"
+		case "more", "fewer":
+			d.rowsClass = "beyond"
+		}
 	}
 }
 
@@ -188,6 +193,9 @@ func (p Workflow) noteX(at time.Time) (x string, ok bool) {
 func (p Workflow) recorderNote() string {
 	counts := map[string]int64{}
 	for _, slot := range p.Recorder.Slots {
+		if len(slot.Causes) > 0 {
+			counts["unusual"]++
+		}
 		switch slot.State {
 		case Failed, Missed, Skipped:
 			counts[string(slot.State)]++
@@ -196,7 +204,7 @@ func (p Workflow) recorderNote() string {
 		}
 	}
 	said := p.T("recorder.ran", counts["ran"])
-	for _, kind := range []string{"failed", "skipped", "missed"} {
+	for _, kind := range []string{"unusual", "failed", "skipped", "missed"} {
 		if counts[kind] > 0 {
 			said += " · " + p.T("recorder."+kind, counts[kind])
 		}

@@ -37,6 +37,7 @@ type Run struct {
 	Options        []ReadOption
 	Resumes        int64 // the failed run that this one goes on with; 0: none
 	ResumedBy      int64
+	Drifts         []Drift
 	Log            Log
 	Can            []Order
 	Admin          bool

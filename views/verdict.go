@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -125,7 +126,7 @@ func (r Run) left() string {
 	switch {
 	case left < time.Second:
 		return ""
-	case r.UsualTo == 0:
+	case r.UsualTo == 0, r.drifts("slower"):
 		return r.T("verdict.left", r.About(left))
 	case r.took()+left > r.UsualTo+time.Minute:
 		return r.T("verdict.left_longer", r.About(left), r.About(r.took()+left-r.UsualTo))
@@ -136,7 +137,7 @@ func (r Run) left() string {
 // compared sets the run against its good predecessors.
 func (r Run) compared() string {
 	switch {
-	case r.UsualTo == 0:
+	case r.UsualTo == 0, r.drifts("slower", "faster"):
 		return ""
 	case r.took() > r.UsualTo+r.UsualTo/10+time.Second:
 		return r.T("verdict.longer", r.Lasted(r.took()-r.UsualTook))
@@ -144,6 +145,11 @@ func (r Run) compared() string {
 		return r.T("verdict.shorter", r.Lasted(r.UsualTook-r.took()))
 	}
 	return r.T("verdict.as_usual")
+}
+
+// drifts reports whether the page says below the verdict that the run is not as usual in one of some ways.
+func (r Run) drifts(causes ...string) bool {
+	return slices.ContainsFunc(r.Drifts, func(d Drift) bool { return slices.Contains(causes, d.Cause) })
 }
 
 func (r Run) sums() (deleted, updated, added int64) {

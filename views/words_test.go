@@ -103,6 +103,8 @@ func TestVerdicts(t *testing.T) {
 	live, failed := runOf(page), failedOf(page)
 	ended := runOf(page)
 	ended.State, ended.Ended, ended.Simulated = Finished, ended.Begun.Add(1551*time.Second), false
+	slow := ended
+	slow.Drifts = []Drift{driftOf(8841, slow.Ended)}
 	empty := Run{Page: page, State: Finished, Begun: page.Now.Add(-time.Second), Ended: page.Now}
 	for _, check := range []struct {
 		run  Run
@@ -111,6 +113,7 @@ func TestVerdicts(t *testing.T) {
 		{live, "1,079,397 rows deleted so far, 13 of 26 steps done. Nothing has failed. About 8 min left, within its usual time."},
 		{failed, "canceling statement due to lock timeout ended it at step 14 of 26. 1,079,397 rows deleted before it ended; that stays. 12 steps did not run. The workflow waits, paused: Thu 30 Jul 04:00 will be skipped unless it is resumed."},
 		{ended, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed. It took as long as usual."},
+		{slow, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed."},
 		{empty, "No row changed in 1.0 s. Nothing has failed."},
 	} {
 		if got := strings.ReplaceAll(check.run.verdict().Plain(), nnbsp, " "); got != check.want {

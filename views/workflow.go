@@ -21,6 +21,7 @@ type Workflow struct {
 	Next                 time.Time
 	Last                 LastRun
 
+	Drifts     []Drift // open alarms
 	Recorder   Recorder
 	Runs       []RunRow
 	RunsTotal  string // capped: "1,204", "10,000+"
@@ -104,6 +105,8 @@ type RecorderSlot struct {
 	Took  time.Duration
 	Rows  int64
 	Run   int64
+	// Causes are the ways in which its run was not as usual.
+	Causes []string
 }
 
 // Band is what is usual: the tenth and the ninetieth of a hundred, and the median; seconds or rows.

@@ -121,6 +121,7 @@ type WorkflowRow struct {
 	Next           time.Time
 	NextNote       string // instead of a next date: "at the next message"
 	Spark          []SparkBar
+	Drifts         []Drift // open alarms: its last runs are not as usual
 	Last           LastRun
 	Can            []Order
 }
@@ -144,7 +145,7 @@ type SparkBar struct {
 func (g Package) calm(now time.Time) bool {
 	for _, row := range g.Rows {
 		look := row.State.look()
-		if look.calls || row.State == Running || look.glyph == "pending" || now.Sub(row.Last.At) < 12*time.Hour {
+		if look.calls || len(row.Drifts) > 0 || row.State == Running || look.glyph == "pending" || now.Sub(row.Last.At) < 12*time.Hour {
 			return false
 		}
 	}

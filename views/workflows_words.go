@@ -100,6 +100,15 @@ func (r WorkflowRow) second(p Page) string {
 	return p.T("row.ran", p.About(p.Now.Sub(r.Last.At)))
 }
 
+// drifts reports a row that says that its runs are not as usual instead of when it ran: one that needs somebody, or waits
+// for an order, says that.
+func (r WorkflowRow) drifts() bool {
+	return len(r.Drifts) > 0 && (r.State == Running || r.State == Started)
+}
+
+// driftsNow reports that the run that is on is the unusual one.
+func (r WorkflowRow) driftsNow() bool { return r.State == Running && r.Drifts[0].Run == r.Run }
+
 func (r WorkflowRow) nextText(p Page) string {
 	switch {
 	case r.NextNote != "":

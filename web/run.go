@@ -75,6 +75,10 @@ func (s *Server) runFacts(page views.Page, run db.Run) views.Run {
 		Backend: run.BackendPID, Build: run.Build,
 		UsualTook: run.Usual.P50, UsualFrom: run.Usual.P10, UsualTo: run.Usual.P90,
 		RowsChanged: run.Deleted + run.Updated + run.Inserted, Warnings: run.Warnings, Resumes: run.Resumes,
+		Drifts: driftsOf(run.Compared.Drifts),
+	}
+	if run.Compared.Runs > 0 {
+		shown.UsualTook, shown.UsualFrom, shown.UsualTo = run.Compared.Took.P50, run.Compared.Took.P10, run.Compared.Took.P90
 	}
 	switch {
 	case run.Status == "running" && run.CancelRequested != "", run.Status == "running" && run.State == db.StopPending:

@@ -37,7 +37,11 @@ func (s *Server) showWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	shown.Recorder = recorderOf(recorder)
+	alarms, err := s.db.Drifts(ctx, w.ID)
+	if err != nil {
+		return err
+	}
+	shown.Recorder = recorderOf(recorder, alarms)
 	if shown.Runs, err = s.lastRuns(c, w); err != nil {
 		return err
 	}
@@ -74,8 +78,9 @@ func (s *Server) workflowFacts(page views.Page, w db.WorkflowRow) views.Workflow
 		Page: page, Name: w.Name, Label: label, Package: pack, State: state, Since: w.StateSince, By: w.StateBy,
 		Reason: stateReason(page, w, state), Until: moment(w.PauseUntil), Severity: w.Severity,
 		OrderAt: moment(w.OrderAt), OrderBy: w.OrderBy, Last: lastRun(w.Last), Reads: w.Reads, Writes: w.Writes,
-		Schedule: s.scheduleFacts(page, w), Properties: properties(page, w),
+		Schedule: s.scheduleFacts(page, w), Properties: properties(page, w), Drifts: driftsOf(w.Drifts),
 	}
+	measureNow(page, w, shown.Drifts)
 	if key := "workflow." + w.Name + ".purpose"; locale.Has(key) {
 		shown.Purpose = page.T(key)
 	}
@@ -201,10 +206,10 @@ func capped(count int) string {
 }
 
 // recorderOf draws what the database recorded. What is usual needs eight good runs.
-func recorderOf(r db.Recorder) views.Recorder {
+func recorderOf(r db.Recorder, alarms []db.Drift) views.Recorder {
 	shown := views.Recorder{}
 	for _, slot := range r.Slots {
-		drawn := views.RecorderSlot{At: slot.At, State: slotState(slot.Status), Run: slot.TaskID, Rows: slot.Rows}
+		drawn := views.RecorderSlot{At: slot.At, State: slotState(slot.Status), Run: slot.TaskID, Rows: slot.Rows, Causes: causesAt(alarms, slot)}
 		if slot.Start != nil && slot.End != nil {
 			drawn.Took = slot.End.Sub(*slot.Start)
 		}

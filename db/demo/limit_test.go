@@ -173,6 +173,15 @@ func pastIsMarkedAndSound(t *testing.T, d *db.DB) {
 	if err != nil || states < 3 {
 		t.Errorf("the past has runs in %d states (%v), want completed, failed and interrupted", states, err)
 	}
+	var open string
+	err = d.Pool.QueryRow(t.Context(), `
+		SELECT string_agg(w.internal_name || ' ' || a.cause, ', ')
+		FROM xtk.workflow_drift a
+		JOIN xtk.workflow w ON w.id = a.workflow_id
+		WHERE a.closed_at IS NULL`).Scan(&open)
+	if err != nil || open != "cleanup slower" {
+		t.Errorf("open alarms: got %q (%v), want cleanup slower", open, err)
+	}
 }
 
 // TestTemplate: the database that tests copy has the demo in it.

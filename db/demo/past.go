@@ -56,7 +56,7 @@ var pastWorkflows = []pastWorkflow{
 			{"app_subscriptions", "nms.app_subscription_rcp", 1, 58}, {"sessions", "xtk.session_info", 0.1, 9}, {"events", "nms.rt_event", 3, 230},
 			{"reactions", "nms.rema_match", 0.5, 100}, {"housekeeping", "xtk.login_attempt", 0.4, 92},
 		},
-		mishaps: map[int]mishap{1: slow, 3: withWarning, 6: caughtUp, 7: serviceDown, 11: failedThenResumed, 16: lostThenRepeated, 20: skippedPaused,
+		mishaps: map[int]mishap{0: slow, 3: withWarning, 6: caughtUp, 7: serviceDown, 11: failedThenResumed, 16: lostThenRepeated, 20: skippedPaused,
 			21: skippedPaused, 22: skippedPaused, 27: slow, 34: failed, 45: caughtUp, 46: serviceDown, 52: failedThenResumed},
 	},
 	{

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"nightshift/db"
 )
 
 const (
@@ -237,7 +239,21 @@ func (h *history) write(ctx context.Context) error {
 	if err := h.samples(ctx); err != nil {
 		return err
 	}
+	if err := h.drifts(ctx); err != nil {
+		return err
+	}
 	return h.last(ctx)
+}
+
+// drifts judges the runs one after another, as they would have been when they ended: the last one of cleanup was slow,
+// and its alarm is open.
+func (h *history) drifts(ctx context.Context) error {
+	for i := range h.tasks {
+		if _, err := db.JudgeDrift(ctx, h.tx, h.task0+int64(i)+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (h *history) samples(ctx context.Context) error {
