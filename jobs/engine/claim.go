@@ -185,9 +185,7 @@ func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, no
 		return nil, wait, err
 	}
 	x.workflow, x.session = e.workflows[c.Name], session
-	// The session is named after the run, for whoever looks at the server.
-	_, err = session.Exec(ctx, nameSession, fmt.Sprintf("nightshift %s #%d", c.Name, x.task))
-	return x, false, err
+	return x, false, nil
 }
 
 // ceiling compares the runs of all nodes with XtkWorkflow_ConcurrencyLimit, where a limit that is no number counts as 20.

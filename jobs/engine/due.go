@@ -91,7 +91,7 @@ func (e *Engine) plan(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	soonest := nearly
+	soonest, runs := nearly, 0
 	for i, w := range all {
 		if w.Next == nil {
 			if next := w.after(w.Now); next != nil {
@@ -107,6 +107,12 @@ func (e *Engine) plan(ctx context.Context) error {
 			}
 		}
 	}
+	for _, w := range all {
+		if w.State == db.Started && w.Next != nil && w.Next.Before(w.Now.Add(spareAhead)) {
+			runs++
+		}
+	}
+	e.spares.expect(ctx, runs)
 	if soonest < nearly {
 		e.clock.again(soonest)
 	}

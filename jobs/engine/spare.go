@@ -12,20 +12,28 @@ import (
 	"nightshift/jobs"
 )
 
-// spareSessions is how many sessions a process keeps ready, because opening one takes longer than all the rest of a claim.
-const spareSessions = 3
+// A process keeps spareSessions ready, because opening one takes longer than all the rest of a claim, and as many more as
+// slots come due within spareAhead, up to spareMost: the ceiling on simultaneous runs where nobody has set another.
+const (
+	spareSessions = 3
+	spareMost     = 20
+	spareAhead    = 3 * sweepEvery
+)
 
 // spares are sessions that wait for a run. They hold no lock, and give way as soon as the process ends.
 type spares struct {
 	db     *db.DB
 	ready  chan *pgx.Conn
 	mu     sync.Mutex
+	wanted int
 	filled bool // one filling at a time
 	closed bool
 	done   sync.WaitGroup
 }
 
-func newSpares(d *db.DB) *spares { return &spares{db: d, ready: make(chan *pgx.Conn, spareSessions)} }
+func newSpares(d *db.DB) *spares {
+	return &spares{db: d, ready: make(chan *pgx.Conn, spareMost), wanted: spareSessions}
+}
 
 // The statements that a claim needs of its session, the same when a spare one learns them.
 const (
@@ -45,6 +53,7 @@ func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, f
 			batch.Queue(`SET idle_session_timeout = '60s'`)
 			batch.Queue(lockSession, db.LockWorkflow, workflow).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
 			if err := session.SendBatch(ctx, &batch).Close(); err == nil {
+				s.given()
 				return session, free, nil
 			}
 			_ = session.Close(ctx)
@@ -62,24 +71,54 @@ func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, f
 	}
 }
 
-// fill opens what is missing, in the background.
+// expect says how many runs will soon begin, and opens or closes what is missing or left over.
+func (s *spares) expect(ctx context.Context, runs int) {
+	s.mu.Lock()
+	s.wanted = max(spareSessions, min(runs, spareMost))
+	s.mu.Unlock()
+	s.fill(ctx)
+}
+
+// given counts one of the runs that were expected.
+func (s *spares) given() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = max(spareSessions, s.wanted-1)
+}
+
+// fill opens what is missing, and closes what is too many, in the background.
 func (s *spares) fill(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.filled || s.closed {
+	if s.filled || s.closed || len(s.ready) == s.wanted {
 		return
 	}
 	s.filled = true
 	s.done.Go(func() {
-		defer func() { s.mu.Lock(); s.filled = false; s.mu.Unlock() }()
-		for len(s.ready) < cap(s.ready) && ctx.Err() == nil {
+		for s.lacks() && ctx.Err() == nil {
 			session, err := s.open(ctx)
 			if err != nil {
-				return // the next claim opens its own, and tells why it cannot
+				break // the next claim opens its own, and tells why it cannot
 			}
 			s.ready <- session // there is room: nobody else fills
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.filled = false
+		for len(s.ready) > s.wanted {
+			select {
+			case session := <-s.ready:
+				_ = session.Close(ctx)
+			default:
+			}
+		}
 	})
+}
+
+func (s *spares) lacks() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ready) < s.wanted
 }
 
 func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
