@@ -64,7 +64,10 @@ func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 		return nil, err
 	}
 	d.UseKey(key)
-	if err := catalogue.Install(ctx, d); err != nil {
+	if err = d.BindSecrets(ctx); err == nil {
+		err = catalogue.Install(ctx, d)
+	}
+	if err != nil {
 		d.Close()
 		return nil, err
 	}

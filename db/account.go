@@ -64,7 +64,7 @@ func (d *DB) Secret(a ExtAccount) (string, error) {
 	if !a.HasSecret() {
 		return "", nil
 	}
-	secret, err := d.Unseal(a.secret)
+	secret, err := d.Unseal(a.Name, a.secret)
 	if err != nil {
 		return "", &AccountProblem{Kind: "settings", Text: "the secret cannot be read with this instance's key"}
 	}

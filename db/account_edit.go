@@ -180,7 +180,7 @@ func (d *DB) SaveAccount(ctx context.Context, actor Actor, edit AccountEdit, add
 		}
 		var sealed []byte
 		if edit.Secret != "" {
-			if sealed, err = d.Seal(edit.Secret); err != nil {
+			if sealed, err = d.Seal(edit.Name, edit.Secret); err != nil {
 				return err
 			}
 		}

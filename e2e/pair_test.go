@@ -44,7 +44,7 @@ func TestTwoInstancesKilled(t *testing.T) {
 	t.Parallel()
 	there, here := sendingInstance(t), empty(t)
 	server := start(t, there.URL())
-	sealed, err := here.Seal(password)
+	sealed, err := here.Seal("defaultEmailMid", password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
 package jobs
 
-// Unseal reads a secret of an external account, which the database holds encrypted with the instance's key.
-func (r *Run) Unseal(sealed []byte) (string, error) { return r.db.Unseal(sealed) }
+// Unseal reads the secret of the external account of that name, which the database holds encrypted with the instance's key.
+func (r *Run) Unseal(account string, sealed []byte) (string, error) { return r.db.Unseal(account, sealed) }

@@ -84,7 +84,7 @@ func (p *offerPair) serve(t *testing.T) {
 		p.ServeHTTP(w, r)
 	}))
 	t.Cleanup(listener.Close)
-	sealed, err := p.design.Seal(password)
+	sealed, err := p.design.Seal("exec_fr", password)
 	if err != nil {
 		t.Fatal(err)
 	}

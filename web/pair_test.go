@@ -62,7 +62,7 @@ func (p *pair) serve(t *testing.T) {
 		p.ServeHTTP(w, r)
 	}))
 	t.Cleanup(listener.Close)
-	sealed, err := p.marketing.Seal(password)
+	sealed, err := p.marketing.Seal("defaultEmailMid", password)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func (p *Pair) joinMid(ctx context.Context, password string) error {
 }
 
 func (p *Pair) joinMarketing(ctx context.Context, password string) error {
-	sealed, err := p.Marketing.Seal(password)
+	sealed, err := p.Marketing.Seal(pairAccount, password)
 	if err != nil {
 		return err
 	}

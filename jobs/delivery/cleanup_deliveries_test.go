@@ -102,12 +102,12 @@ func TestCleanupRemote(t *testing.T) {
 	defer server.Close()
 	down := httptest.NewServer(fake)
 	down.Close()
-	sealed, err := d.Seal("secret")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i, url := range []string{server.URL, down.URL, server.URL} {
-		_, err := d.Pool.Exec(context.Background(), `
+		sealed, err := d.Seal(fmt.Sprint("mid", i+1), "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.Pool.Exec(context.Background(), `
 			INSERT INTO nms.ext_account (id, internal_name, label, type, server, account, secret, active)
 			VALUES ($1::bigint, 'mid' || $1::bigint, 'Mid', 'mid_sourcing', $2, 'mid', $3, $4)`, i+1, url, sealed, i < 2)
 		if err != nil {

@@ -81,7 +81,7 @@ func instanceAccount(ctx context.Context, r *jobs.Run, name string) (account ins
 		return account, false, fmt.Errorf("external account %s: %w", name, err)
 	}
 	if len(sealed) > 0 {
-		if account.Password, err = r.Unseal(sealed); err != nil {
+		if account.Password, err = r.Unseal(name, sealed); err != nil {
 			r.Warn("%s: its secret cannot be read with this instance's key", name)
 			return account, false, nil
 		}

@@ -75,13 +75,14 @@ func (u *refresh) account(ctx context.Context) (account deliverability.Account, 
 	if account.Customer = strings.TrimSpace(customer); account.Customer == "" {
 		return account, errors.New("DmRendering_cuid is not set")
 	}
+	var name string
 	var sealed []byte
 	found, active := false, false
 	err = u.Query(ctx, func(rows pgx.Rows) error {
 		found = true
-		return rows.Scan(&account.URL, &account.ID, &sealed, &account.Authority, &active)
+		return rows.Scan(&name, &account.URL, &account.ID, &sealed, &account.Authority, &active)
 	}, `
-		SELECT COALESCE(server, ''), COALESCE(account, ''), secret, COALESCE(params ->> 'authority', ''), active
+		SELECT internal_name, COALESCE(server, ''), COALESCE(account, ''), secret, COALESCE(params ->> 'authority', ''), active
 		FROM nms.ext_account
 		WHERE type = 'deliverability'
 		ORDER BY active DESC, id
@@ -95,7 +96,7 @@ func (u *refresh) account(ctx context.Context) (account deliverability.Account, 
 		return account, errors.New("the external account deliverability is not active")
 	}
 	if len(sealed) > 0 {
-		if account.Secret, err = u.Unseal(sealed); err != nil {
+		if account.Secret, err = u.Unseal(name, sealed); err != nil {
 			return account, errors.New("the secret of the external account deliverability cannot be read with this instance's key")
 		}
 	}

@@ -47,7 +47,7 @@ func monitored(t testing.TB, statements ...string) (*db.DB, *deliverability.Fake
 
 func connect(t testing.TB, d *db.DB, url, authority string) {
 	t.Helper()
-	secret, err := d.Seal("canary")
+	secret, err := d.Seal("deliverability", "canary")
 	if err == nil {
 		_, err = d.Pool.Exec(context.Background(), `
 			INSERT INTO nms.ext_account (internal_name, label, type, server, account, secret, params)

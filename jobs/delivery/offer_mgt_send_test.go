@@ -14,7 +14,7 @@ import (
 // executed is an execution instance and the account by which this instance reaches it, under an address.
 func executed(t testing.TB, d *db.DB, id int, name, url string) {
 	t.Helper()
-	sealed, err := d.Seal("secret")
+	sealed, err := d.Seal(name, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

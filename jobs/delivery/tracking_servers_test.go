@@ -24,7 +24,7 @@ func redirections(t testing.TB, d *db.DB, fakes ...*redirection.Fake) (hosts []s
 		t.Cleanup(server.Close)
 		addresses, hosts = append(addresses, server.URL), append(hosts, server.Listener.Addr().String())
 	}
-	sealed, err := d.Seal("secret")
+	sealed, err := d.Seal("defaultTrackingServer", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

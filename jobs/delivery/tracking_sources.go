@@ -137,7 +137,7 @@ func (t *tracker) account(ctx context.Context) (account redirection.Account, ref
 	if !found {
 		return account, fmt.Errorf("there is no active external account %s (NmsTracking_ExtAccount)", name), nil
 	}
-	if account.Password, err = t.Unseal(sealed); err != nil {
+	if account.Password, err = t.Unseal(name, sealed); err != nil {
 		return account, fmt.Errorf("the secret of external account %s cannot be read with this instance's key", name), nil
 	}
 	return account, nil, nil

@@ -35,7 +35,7 @@ func newOffice(t *testing.T) office {
 // account makes the mail account.
 func (o office) account() {
 	o.Helper()
-	sealed, err := o.d.Seal(o.mail.Password)
+	sealed, err := o.d.Seal("mail", o.mail.Password)
 	if err != nil {
 		o.Fatal(err)
 	}

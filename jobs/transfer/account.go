@@ -93,7 +93,7 @@ func (a account) client(r *jobs.Run) (*midsourcing.Client, error) {
 		return nil, nil
 	}
 	if len(a.sealed) > 0 {
-		password, err := r.Unseal(a.sealed)
+		password, err := r.Unseal(a.name, a.sealed)
 		if err != nil {
 			return nil, errors.New("its secret cannot be read with this instance's key")
 		}

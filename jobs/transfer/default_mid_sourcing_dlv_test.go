@@ -36,7 +36,7 @@ func addAccount(t testing.TB, d *db.DB, handler http.Handler, id int, name strin
 	t.Helper()
 	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)
-	sealed, err := d.Seal("secret")
+	sealed, err := d.Seal(name, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
