@@ -37,7 +37,7 @@ var arrows = map[string]string{
 	"jobs/midsourcing":  "jobs jobs/nms jobs/external/* db",
 	"jobs/standard":     "jobs jobs/nms jobs/external/* db",
 	"jobs/transfer":     "jobs jobs/nms jobs/external/* db",
-	"jobs/nms":          "jobs",
+	"jobs/nms":          "jobs jobs/external/outbound db",
 	"jobs/redirlog":     "",
 	"jobs/external/*":   "jobs/external/outbound jobs/external/instance",
 	"jobs/external/*/*": "",

@@ -11,12 +11,14 @@ import (
 	"nightshift/jobs"
 	"nightshift/jobs/external/deliverability"
 	"nightshift/jobs/external/outbound"
+	"nightshift/jobs/nms"
 )
 
 // refresh is one execution of deliverabilityUpdate, and what it has learnt from the service.
 type refresh struct {
 	*jobs.Run
 	client *deliverability.Client
+	name   string               // of the external account
 	sets   map[string]storedSet // by name
 	// known is the version that all synchronised sets have; empty: they have to be fetched, whatever it is.
 	known string
@@ -57,12 +59,31 @@ func DeliverabilityUpdate(ctx context.Context, r *jobs.Run) error {
 	for _, s := range []struct {
 		name string
 		do   func(context.Context) error
-	}{{"log on", u.client.LogOn}, {"rules", u.tellRules}, {"check", u.check}, {"replace", u.replace}, {"qualifications out", u.sendDecisions},
+	}{{"log on", u.logOn}, {"rules", u.tellRules}, {"check", u.check}, {"replace", u.replace}, {"qualifications out", u.sendDecisions},
 		{"qualifications in", u.takeDecisions}, {"qualify again", u.qualifyAgain}} {
-		if err := r.Step(ctx, s.name, s.do); err != nil {
+		if err := r.Step(ctx, s.name, u.noting(s.name, s.do)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// noting has the account tell that the service let it in, or why a step could not use it.
+func (u *refresh) noting(step string, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := do(ctx)
+		if err == nil && step != "log on" {
+			return nil
+		}
+		return nms.AccountUsed(ctx, u.Run, u.name, err)
+	}
+}
+
+func (u *refresh) logOn(ctx context.Context) error {
+	if err := u.client.LogOn(ctx); err != nil {
+		return err
+	}
+	u.Say("signed on as account %s", u.name)
 	return nil
 }
 
@@ -75,12 +96,11 @@ func (u *refresh) account(ctx context.Context) (account deliverability.Account, 
 	if account.Customer = strings.TrimSpace(customer); account.Customer == "" {
 		return account, errors.New("DmRendering_cuid is not set")
 	}
-	var name string
 	var sealed []byte
 	found, active := false, false
 	err = u.Query(ctx, func(rows pgx.Rows) error {
 		found = true
-		return rows.Scan(&name, &account.URL, &account.ID, &sealed, &account.Authority, &active)
+		return rows.Scan(&u.name, &account.URL, &account.ID, &sealed, &account.Authority, &active)
 	}, `
 		SELECT internal_name, COALESCE(server, ''), COALESCE(account, ''), secret, COALESCE(params ->> 'authority', ''), active
 		FROM nms.ext_account
@@ -96,7 +116,7 @@ func (u *refresh) account(ctx context.Context) (account deliverability.Account, 
 		return account, errors.New("the external account deliverability is not active")
 	}
 	if len(sealed) > 0 {
-		if account.Secret, err = u.Unseal(name, sealed); err != nil {
+		if account.Secret, err = u.Unseal(u.name, sealed); err != nil {
 			return account, errors.New("the secret of the external account deliverability cannot be read with this instance's key")
 		}
 	}

@@ -49,6 +49,9 @@ func halfOf(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
+// accountProblem is the kind of the problem of an account that fails.
+const accountProblem = `SELECT last_error_kind FROM nms.ext_account WHERE last_error_at > COALESCE(last_ok, '-infinity') AND last_error NOT LIKE '%canary%'`
+
 // Whatever the service does, the last good rules stay, and the run says why.
 func TestTheLastGoodRulesStay(t *testing.T) {
 	t.Parallel()
@@ -59,24 +62,25 @@ func TestTheLastGoodRulesStay(t *testing.T) {
 		route  string
 		answer http.HandlerFunc
 		reason string
-		calls  int // of the route
+		calls  int    // of the route
+		kind   string // of the account's problem
 	}{
-		"unknown account": {token, refuses(401), "/v1/token answered 401", 1},
-		"token of HTML":   {token, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "instead of JSON", 1},
-		"no token":        {token, saysJSON("{}"), "/v1/token gave no token", 1},
-		"service down":    {token, refuses(503), "/v1/token answered 503", 4},
-		"denied":          {rules, refuses(403), "/v1/rules answered 403", 1},
-		"moved inside":    {rules, refuses(307), "/v1/rules answered 307, a redirect, which is not followed", 1},
-		"broken":          {rules, refuses(500), "/v1/rules answered 500", 4},
-		"not a document":  {rules, saysJSON(`{"version": `), "unexpected end of JSON", 1},
-		"half a document": {rules, saysJSON(`{"version": "v2", "mx_rules": [], "inbound_rules": []}`), "no domain_rules", 1},
-		"half an answer":  {rules, halfOf, "unexpected EOF", 4},
-		"no generic rule": {rules, saysJSON(`{"version": "v2", "mx_rules": [], "inbound_rules": [], "domain_rules": [], "suppression": {"addresses": [], "domains": []}}`), "no MX rule", 1},
-		"more than 20 MB": {rules, saysJSON(strings.Repeat(" ", 21<<20)), "more than 20 MB", 1},
+		"unknown account": {token, refuses(401), "/v1/token answered 401", 1, "logon"},
+		"token of HTML":   {token, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "instead of JSON", 1, "other"},
+		"no token":        {token, saysJSON("{}"), "answer: no token", 1, "other"},
+		"service down":    {token, refuses(503), "/v1/token answered 503", 4, "other"},
+		"denied":          {rules, refuses(403), "/v1/rules answered 403", 1, "logon"},
+		"moved inside":    {rules, refuses(307), "/v1/rules answered 307, a redirect, which is not followed", 1, "other"},
+		"broken":          {rules, refuses(500), "/v1/rules answered 500", 4, "other"},
+		"not a document":  {rules, saysJSON(`{"version": `), "unexpected end of JSON", 1, "other"},
+		"half a document": {rules, saysJSON(`{"version": "v2", "mx_rules": [], "inbound_rules": []}`), "no domain_rules", 1, "other"},
+		"half an answer":  {rules, halfOf, "unexpected EOF", 4, "other"},
+		"no generic rule": {rules, saysJSON(`{"version": "v2", "mx_rules": [], "inbound_rules": [], "domain_rules": [], "suppression": {"addresses": [], "domains": []}}`), "no MX rule", 1, "other"},
+		"more than 20 MB": {rules, saysJSON(strings.Repeat(" ", 21<<20)), "more than 20 MB", 1, "other"},
 		"busy for ever": {rules, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "86400")
 			w.WriteHeader(429)
-		}, "answered 429 and asks to wait 24h", 1},
+		}, "answered 429 and asks to wait 24h", 1, "other"},
 	} {
 		calls := 0
 		fake.Misbehave = atRoute(c.route, func(w http.ResponseWriter, r *http.Request) { calls++; c.answer(w, r) })
@@ -84,6 +88,8 @@ func TestTheLastGoodRulesStay(t *testing.T) {
 		if calls != c.calls {
 			t.Errorf("%s: got %d calls, want %d", name, calls, c.calls)
 		}
+		want(t, d, [2]string{accountProblem, c.kind})
+		do(t, d, `UPDATE nms.ext_account SET last_error_at = NULL, last_error_kind = NULL`)
 		if text := strings.Join(got.Log, "\n") + got.Message; strings.Contains(text, "canary") {
 			t.Errorf("%s: got the secret in\n%s", name, text)
 		}
@@ -91,8 +97,10 @@ func TestTheLastGoodRulesStay(t *testing.T) {
 	fake.Misbehave = nil
 	do(t, d, `UPDATE nms.ext_account SET params = '{}'`)
 	fails(t, d, "certificate signed by unknown authority")
+	want(t, d, [2]string{accountProblem, "certificate"})
 	do(t, d, `UPDATE nms.ext_account SET server = 'https://127.0.0.1:1'`)
 	fails(t, d, "connection refused")
+	want(t, d, [2]string{accountProblem, "refused"})
 }
 
 // A service that asks to wait a moment is waited for; one that asks for longer gets the rest tomorrow.

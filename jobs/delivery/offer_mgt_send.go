@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/jobs/external/interaction"
+	"nightshift/jobs/nms"
 )
 
 // subscriber is an execution instance with what it has heard of one live environment.
@@ -105,7 +106,7 @@ func (p *publication) synchronise(ctx context.Context, s subscriber) error {
 		sent = err == nil
 		return err
 	}); err != nil || !sent {
-		return err
+		return nms.AccountUsed(ctx, p.Run, s.account, err)
 	}
 	if err := p.Tx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
@@ -113,7 +114,10 @@ func (p *publication) synchronise(ctx context.Context, s subscriber) error {
 			VALUES ($1, 'timestamp', $2)
 			ON CONFLICT (name) DO UPDATE
 			SET timestamp_value = excluded.timestamp_value`, s.option, p.Now())
-		return err
+		if err != nil {
+			return err
+		}
+		return nms.AccountWorks(ctx, tx, s.account)
 	}); err != nil {
 		return fmt.Errorf("note the synchronisation: %w", err)
 	}

@@ -2,14 +2,9 @@ package outbox
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
-	"os"
 	"strings"
-	"syscall"
 
 	"nightshift/db"
 	"nightshift/jobs/external/deliverability"
@@ -75,27 +70,17 @@ func problemOf(err error) *db.AccountProblem {
 	if errors.As(err, &failed) && failed.account != nil {
 		return failed.account
 	}
-	p := &db.AccountProblem{Kind: "other", Text: err.Error()}
-	var name *net.DNSError
-	var record tls.RecordHeaderError
-	var distrusted *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var timeout net.Error
+	p := &db.AccountProblem{Kind: outbound.Kind(err), Text: err.Error()}
 	switch {
 	case errors.Is(err, webhook.ErrPrivate):
 		p.Kind = "private"
-	case errors.As(err, &name):
-		p.Kind = "name"
-	case errors.As(err, &distrusted), errors.As(err, &unknown):
-		p.Kind = "certificate"
-	case errors.As(err, &record), strings.Contains(p.Text, "STARTTLS"):
+	case p.Kind != "" && p.Kind != "other":
+	case strings.Contains(p.Text, "STARTTLS"):
 		p.Kind = "encryption"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		p.Kind = "refused"
-	case outbound.Refused(err), p.Text == "HTTP 401", p.Text == "HTTP 403", strings.Contains(p.Text, ": 535 "), strings.Contains(p.Text, "AUTH"):
+	case p.Text == "HTTP 401", p.Text == "HTTP 403", strings.Contains(p.Text, ": 535 "), strings.Contains(p.Text, "AUTH"):
 		p.Kind = "logon"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		p.Kind = "timeout"
+	default:
+		p.Kind = "other"
 	}
 	return p
 }

@@ -9,9 +9,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"nightshift/db"
 	"nightshift/jobs"
 	"nightshift/jobs/external/instance"
 	"nightshift/jobs/external/midsourcing"
+	"nightshift/jobs/nms"
 )
 
 // shownLines is how many deliveries a run tells of one by one.
@@ -54,10 +56,13 @@ func eachAccount(ctx context.Context, r *jobs.Run, pull func(ctx context.Context
 	for _, a := range accounts {
 		err := r.Step(ctx, a.name, func(ctx context.Context) error {
 			client, err := a.client(r)
-			if err != nil || client == nil {
-				return err
+			if client == nil && err == nil {
+				return nil
 			}
-			return pull(ctx, a, client)
+			if err == nil {
+				err = pull(ctx, a, client)
+			}
+			return nms.AccountUsed(ctx, r, a.name, err)
 		})
 		if err != nil && (ctx.Err() != nil || errors.Is(err, jobs.ErrStopped)) {
 			return err
@@ -95,11 +100,15 @@ func (a account) client(r *jobs.Run) (*midsourcing.Client, error) {
 	if len(a.sealed) > 0 {
 		password, err := r.Unseal(a.name, a.sealed)
 		if err != nil {
-			return nil, errors.New("its secret cannot be read with this instance's key")
+			return nil, &db.AccountProblem{Kind: "settings", Text: "its secret cannot be read with this instance's key"}
 		}
 		a.server.Password = password
 	}
-	return midsourcing.New(a.server, r.Waits())
+	client, err := midsourcing.New(a.server, r.Waits())
+	if err != nil {
+		return nil, &db.AccountProblem{Kind: "settings", Text: err.Error()}
+	}
+	return client, nil
 }
 
 // cursor reads the moment up to which something of the account was fetched; ok is false where nothing was yet.

@@ -68,7 +68,7 @@ func (c *Client) LogOn(ctx context.Context) error {
 		return err
 	}
 	if granted.Token == "" {
-		return errors.New("/v1/token gave no token")
+		return &outbound.UnfitError{Path: "/v1/token", Why: "no token"}
 	}
 	c.token = granted.Token
 	return nil

@@ -1,17 +1,22 @@
 package outbound
 
 import (
+	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 )
@@ -50,6 +55,36 @@ func Busy(err error) bool {
 func Refused(err error) bool {
 	var refused *StatusError
 	return errors.As(err, &refused) && (refused.Code == http.StatusUnauthorized || refused.Code == http.StatusForbidden)
+}
+
+// Kind names what went wrong with a call, as the console words the problem of an account: name, certificate, encryption,
+// refused, logon, timeout, or other. It is empty for an error in which the other side has no part.
+func Kind(err error) string {
+	var name *net.DNSError
+	var record tls.RecordHeaderError
+	var distrusted *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var network net.Error
+	var status *StatusError
+	var unfit *UnfitError
+	isNetwork := errors.As(err, &network)
+	switch {
+	case errors.As(err, &name):
+		return "name"
+	case errors.As(err, &distrusted), errors.As(err, &unknown):
+		return "certificate"
+	case errors.As(err, &record):
+		return "encryption"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case Refused(err):
+		return "logon"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
+		return "timeout"
+	case isNetwork, errors.As(err, &status), errors.As(err, &unfit), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "other"
+	}
+	return ""
 }
 
 // UnfitError is an answer that cannot be used: not JSON, not of the agreed form, too large. Nothing of it is taken.
