@@ -37,7 +37,7 @@ func TestDriftLines(t *testing.T) {
 func TestLooksStayCalm(t *testing.T) {
 	t.Parallel()
 	o := overviewOf(night(t, locale.English, Light))
-	o.Attention, o.Running, o.Mail = nil, nil, MailNeed{}
+	o.Attention, o.Running, o.Accounts, o.Mail = nil, nil, nil, MailNeed{}
 	if got, want := o.finding(), "Nothing needs you."; got != want {
 		t.Errorf("title: got %q, want %q", got, want)
 	}

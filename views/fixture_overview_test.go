@@ -21,6 +21,8 @@ func overviewOf(page Page) Overview {
 			{Workflow: "forecasting", Label: "Forecasting", Run: 8830, Drifts: []Drift{driftOf(8830, now.Add(-3*time.Hour)), fewerOf(8830, now.Add(-3*time.Hour))}},
 			{Workflow: "cleanup", Label: "Database cleanup", Run: 8841, Running: true, Drifts: []Drift{moreOf(8841, now.Add(-5*time.Minute))}},
 		},
+		Accounts: []AccountTrouble{{"defaultEmailMid", "Mid-sourcing server", []string{"Mid-sourcing (delivery counters)", "Mid-sourcing (delivery logs)"}, 3, 8840,
+			now.Add(-2 * time.Hour), "/api/v1/logon answered 401"}},
 		Frequent: []string{"operationMgt", "deliveryMgt", "budgetMgt"},
 		Night: Night{Since: now.Add(-10 * time.Hour), Due: 214, Rows: []NightRow{
 			{207, Finished, "on_time", "median start 0.3 s after due"}, {2, Finished, "late", "by 41 s and 2 m 10 s"}, {2, Skipped, "skipped", "already running"},

@@ -1,6 +1,9 @@
 package views
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // matter is what needs someone on the overview besides workflows.
 type matter struct {
@@ -16,19 +19,32 @@ type matter struct {
 }
 
 // calls reports whether anybody is needed.
-func (p Overview) calls() bool { return len(p.Attention) > 0 || p.Mail.Calls() }
+func (p Overview) calls() bool { return len(p.Attention)+len(p.Accounts) > 0 || p.Mail.Calls() }
 
 // matters are what needs someone besides workflows. Where the reader may not go, no link leads.
 func (p Overview) matters() (all []matter) {
+	for _, a := range p.Accounts {
+		all = append(all, a.matter(p.Page))
+	}
 	if p.Mail.Calls() {
 		all = append(all, p.Mail.matter(p.Page))
 	}
 	if p.Operator == nil || !p.Operator.Admin {
-		for i := range all {
-			all[i].href, all[i].do = "", nil
+		for i, m := range all {
+			all[i].href, all[i].do = "", slices.DeleteFunc(m.do, func(a Action) bool { return !strings.HasPrefix(a.Href, "/runs/") })
 		}
 	}
 	return all
+}
+
+// matter is the entry of an account, with the run that tells why and the page that mends it.
+func (a AccountTrouble) matter(p Page) matter {
+	return matter{state: Failed, label: a.Label, href: "/accounts/" + a.Name, name: a.Name,
+		finding: p.T("overview.account_fails", a.Label, a.Runs), word: p.T("overview.account_since", p.About(p.Now.Sub(a.Since))),
+		what:    p.R("overview.account_failed", strings.Join(a.Workflows, ", "), a.Runs, a.Message),
+		follows: p.T("overview.account_follows"),
+		do: []Action{{Text: p.T("overview.account_open"), Href: "/accounts/" + a.Name, Kind: Filled},
+			{Text: p.T("overview.open_run", digits(a.Run)), Href: runPath(a.Run)}}}
 }
 
 // matter is the entry of the outbox, with the page that mends what is most urgent of it.

@@ -15,6 +15,17 @@ type Overview struct {
 	Night     Night
 	NoneYet   bool // nothing was ever started
 	Mail      MailNeed
+	Accounts  []AccountTrouble
+}
+
+// AccountTrouble is an external account whose last runs all failed.
+type AccountTrouble struct {
+	Name, Label string
+	Workflows   []string // labels of those that fail
+	Runs        int      // how many failed in a row, at least
+	Run         int64    // the last
+	Since       time.Time
+	Message     string // of the last
 }
 
 // Attention is a workflow that needs someone.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -56,6 +57,9 @@ func (s *Server) showOverview(c echo.Context) error {
 	if shown.Mail, err = s.mailNeed(ctx); err != nil {
 		return err
 	}
+	if shown.Accounts, err = s.failingAccounts(ctx, page); err != nil {
+		return err
+	}
 	since := nightBegin(page.Now.In(page.Zone))
 	account, err := s.db.SlotAccount(ctx, 0, since, page.Now)
 	if err != nil {
@@ -63,6 +67,22 @@ func (s *Server) showOverview(c echo.Context) error {
 	}
 	shown.Night = nightAccount(account, since)
 	return s.render(c, http.StatusOK, views.OverviewPage(shown))
+}
+
+// failingAccounts are the accounts with which a workflow fails again and again, each with all that fail with it.
+func (s *Server) failingAccounts(ctx context.Context, page views.Page) (all []views.AccountTrouble, err error) {
+	failing, err := s.db.FailingAccounts(ctx)
+	for _, f := range failing {
+		if n := len(all); n == 0 || all[n-1].Name != f.Name {
+			all = append(all, views.AccountTrouble{Name: f.Name, Label: orElse(f.Label, f.Name), Runs: f.Runs, Run: f.Run, Since: f.Since, Message: f.Message})
+		}
+		one := &all[len(all)-1]
+		one.Workflows = append(one.Workflows, labelOf(page.Lang, f.Workflow, f.WorkflowLabel))
+		if f.Since.Before(one.Since) {
+			one.Since = f.Since
+		}
+	}
+	return all, err
 }
 
 // attention says what is the matter with a workflow that needs someone.

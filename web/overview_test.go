@@ -56,3 +56,31 @@ func TestOverviewTellsOfMail(t *testing.T) {
 	do(`UPDATE nms.notification SET state = 'sent'`)
 	check("all sent", "", "")
 }
+
+// An account with which a workflow failed three times in a row calls for a person: everybody is led to the run that says
+// why, administrators to the account as well.
+func TestOverviewTellsOfAccounts(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	if _, err := c.db.Pool.Exec(t.Context(), `
+		INSERT INTO nms.ext_account (internal_name, label, type) VALUES ('mid1', 'Server <1>', 'mid_sourcing');
+		INSERT INTO xtk.workflow_task (id, workflow_id, mode, trigger, status, start_date, completion_date, node, backend_pid)
+		SELECT 800 + n, id, 'normal', 'scheduled', 'failed', now() - make_interval(hours => 4 - n), now(), 'n', 1
+		FROM xtk.workflow, generate_series(1, 3) n
+		WHERE internal_name = 'defaultMidSourcingLog';
+		INSERT INTO xtk.workflow_task_step (task_id, step_order, step_key, status, message)
+		SELECT 800 + n, 1, 'mid1', 'failed', 'logon answered 401' FROM generate_series(1, 3) n`); err != nil {
+		t.Fatal(err)
+	}
+	for login, link := range map[string]bool{"kim": true, "reader": false} {
+		body := c.overview(login)
+		for _, text := range []string{"Server &lt;1&gt; failed 3 times in a row", "logon answered 401", `href="/runs/803"`} {
+			if !strings.Contains(body, text) {
+				t.Errorf("as %s: want %q", login, text)
+			}
+		}
+		if strings.Contains(body, `href="/accounts/mid1"`) != link {
+			t.Errorf("as %s: link to the account: want %v", login, link)
+		}
+	}
+}
