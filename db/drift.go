@@ -25,6 +25,12 @@ type Drift struct {
 	ClosedBy                int64      // the run that was as usual again
 }
 
+// Shown reports whether a completed run was not as usual in the way of the alarm: it opened it, or ended while it was open.
+func (d Drift) Shown(workflow, task int64, ended time.Time) bool {
+	during := ended.After(d.Opened) && task != d.ClosedBy && (d.Closed == nil || ended.Before(*d.Closed))
+	return d.WorkflowID == workflow && (task == d.TaskID || during)
+}
+
 // Comparison is a run beside its comparable runs: what is usual, and in which ways the run is beyond it.
 type Comparison struct {
 	Runs   int // 0: fewer than eight, nothing is usual yet

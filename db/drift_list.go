@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -46,23 +47,23 @@ func queueOpenDrifts(batch *pgx.Batch, ids []int64, place map[int64]*WorkflowRow
 	})
 }
 
-// Drifts lists the newest hundred alarms of a workflow, open and closed.
-func (d *DB) Drifts(ctx context.Context, workflowID int64) ([]Drift, error) {
+// Drifts lists the alarms of some workflows that are open, or were since a moment, the newest first.
+func (d *DB) Drifts(ctx context.Context, workflows []int64, since time.Time) ([]Drift, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT id, opened_at, closed_at, COALESCE(closed_task_id, 0), `+driftColumns+`
 		FROM xtk.workflow_drift
-		WHERE workflow_id = $1
-		ORDER BY opened_at DESC, id
-		LIMIT 100`, workflowID)
+		WHERE workflow_id = ANY($1)
+		  AND (closed_at IS NULL OR closed_at >= $2)
+		ORDER BY opened_at DESC, id`, workflows, since)
 	if err != nil {
-		return nil, fmt.Errorf("alarms of workflow %d: %w", workflowID, err)
+		return nil, fmt.Errorf("alarms of workflows: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (a Drift, err error) {
 		err = row.Scan(append([]any{&a.ID, &a.Opened, &a.Closed, &a.ClosedBy}, a.fields()...)...)
 		return a, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("alarms of workflow %d: %w", workflowID, err)
+		return nil, fmt.Errorf("alarms of workflows: %w", err)
 	}
 	return all, nil
 }

@@ -294,7 +294,7 @@ func readPages(t *testing.T, d *db.DB) {
 	must(err)
 	_, err = d.Recorder(ctx, w.ID)
 	must(err)
-	_, err = d.Drifts(ctx, w.ID)
+	_, err = d.Drifts(ctx, []int64{w.ID}, time.Now().AddDate(0, -1, 0))
 	must(err)
 	_, err = d.DriftingRuns(ctx)
 	must(err)

@@ -35,6 +35,9 @@ func (p Page) driftLine(d Drift, running bool) Rich {
 	if low == high {
 		return p.R("drift.line_steady", p.T("drift."+d.Cause), measured, low, p.driftOf(d), p.driftAmount(d, d.Bound))
 	}
+	if !d.timed() {
+		low = Number(int64(d.Low + 0.5)) // the unit stands behind the end of the range
+	}
 	return p.R("drift.line", p.T("drift."+d.Cause), measured, low, high, p.driftAmount(d, d.Median), p.driftOf(d), p.driftAmount(d, d.Bound))
 }
 
@@ -49,8 +52,11 @@ func (p Page) driftOf(d Drift) string {
 	return p.T("drift.runs", d.Runs)
 }
 
+// timed reports a drift of the duration.
+func (d Drift) timed() bool { return d.Cause == "slower" || d.Cause == "faster" }
+
 func (p Page) driftAmount(d Drift, n float64) string {
-	if d.Cause == "slower" || d.Cause == "faster" {
+	if d.timed() {
 		return p.Took(time.Duration(n * float64(time.Second)))
 	}
 	return p.N("drift.rows", int64(n+0.5))
@@ -58,9 +64,17 @@ func (p Page) driftAmount(d Drift, n float64) string {
 
 // driftWords names the drifts of a workflow in a few words: "slower, fewer rows than usual".
 func (p Page) driftWords(drifts []Drift) string {
-	brief := make([]string, len(drifts))
+	causes := make([]string, len(drifts))
 	for i, d := range drifts {
-		brief[i] = p.T("drift.brief." + d.Cause)
+		causes[i] = d.Cause
+	}
+	return p.causeWords(causes)
+}
+
+func (p Page) causeWords(causes []string) string {
+	brief := make([]string, len(causes))
+	for i, cause := range causes {
+		brief[i] = p.T("drift.brief." + cause)
 	}
 	return p.T("drift.than_usual", strings.Join(brief, ", "))
 }

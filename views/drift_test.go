@@ -20,8 +20,8 @@ func TestDriftLines(t *testing.T) {
 	}{
 		{driftOf(1, english.Now), false, "Slower than usual: 6 m 10 s, usually 38 s to 44 s, median 41 s of 28 runs on Mondays; the limit is 53 s.",
 			"평소보다 느림: 6분 10초. 평소 38초~44초, 월요일 실행 28회의 중앙값 41초, 한계 53초."},
-		{fewerOf(1, english.Now), false, "Fewer rows than usual: 0 rows, usually 4,211 rows to 5,120 rows, median 4,600 rows of 12 runs that changed rows; the limit is 3,300 rows.",
-			"평소보다 적은 행: 0행. 평소 4,211행~5,120행, 행을 변경한 실행 12회의 중앙값 4,600행, 한계 3,300행."},
+		{fewerOf(1, english.Now), false, "Fewer rows than usual: 0 rows, usually 4,211 to 5,120 rows, median 4,600 rows of 12 runs that changed rows; the limit is 3,300 rows.",
+			"평소보다 적은 행: 0행. 평소 4,211~5,120행, 행을 변경한 실행 12회의 중앙값 4,600행, 한계 3,300행."},
 		{steady, true, "Slower than usual: 1 m 10 s so far, usually <1 s in 12 runs; the limit is 5.2 s.",
 			"평소보다 느림: 지금까지 1분 10초. 평소 1초 미만 (실행 12회 기준), 한계 5.2초."},
 	} {

@@ -64,6 +64,8 @@ type RunRow struct {
 	StepsDone       int
 	Steps           int
 	Note            string // "lock timeout, step 14"; empty: as usual
+	// Causes are the ways in which it was not as usual.
+	Causes []string
 }
 
 // Slot is the account of one due moment.

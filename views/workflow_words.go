@@ -138,8 +138,12 @@ func (r RunRow) steps(p Page) string {
 
 func (r RunRow) note(p Page) string {
 	switch {
+	case r.Note != "" && len(r.Causes) > 0:
+		return r.Note + ", " + p.causeWords(r.Causes)
 	case r.Note != "":
 		return r.Note
+	case len(r.Causes) > 0:
+		return p.causeWords(r.Causes)
 	case r.Simulated && r.Rows > 0 && r.State != Running:
 		return p.T("runs.would_change", r.Rows)
 	case r.State == Finished && !r.Simulated:
@@ -151,6 +155,9 @@ func (r RunRow) note(p Page) string {
 func (r RunRow) noteClass() string {
 	if r.State == Failed {
 		return "tone-failed"
+	}
+	if len(r.Causes) > 0 {
+		return "tone-late"
 	}
 	return "muted"
 }

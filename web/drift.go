@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"nightshift/db"
 	"nightshift/views"
@@ -41,15 +43,40 @@ func measureNow(page views.Page, w db.WorkflowRow, drifts []views.Drift) {
 	}
 }
 
-// causesAt are the ways in which a slot's run was not as usual: it opened the alarm, or completed while it was open.
-func causesAt(alarms []db.Drift, slot db.RecordedSlot) []string {
+// causesOf are the ways in which a run of a list was not as usual; ended is nil while it is on.
+func causesOf(alarms []db.Drift, workflow, task int64, status string, ended *time.Time) []string {
 	var causes []string
 	for _, a := range alarms {
-		during := slot.Status == "completed" && slot.TaskID != a.ClosedBy && slot.End != nil && slot.End.After(a.Opened) &&
-			(a.Closed == nil || slot.End.Before(*a.Closed))
-		if slot.TaskID != 0 && (slot.TaskID == a.TaskID || during) && !slices.Contains(causes, a.Cause) {
+		if status == "completed" && ended != nil && a.Shown(workflow, task, *ended) && !slices.Contains(causes, a.Cause) {
 			causes = append(causes, a.Cause)
 		}
 	}
 	return causes
+}
+
+// addCauses reads in which ways runs of a list were not as usual. The rows stand in the order of the runs.
+func (s *Server) addCauses(ctx context.Context, runs []db.RunRow, rows []views.RunRow) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	var workflows []int64
+	since := runs[0].Start
+	for _, run := range runs {
+		if !slices.Contains(workflows, run.WorkflowID) {
+			workflows = append(workflows, run.WorkflowID)
+		}
+		if run.Start.Before(since) {
+			since = run.Start
+		}
+	}
+	alarms, err := s.db.Drifts(ctx, workflows, since)
+	if err != nil {
+		return err
+	}
+	for i, run := range runs {
+		if run.Mode == "normal" && run.Resumes == 0 {
+			rows[i].Causes = causesOf(alarms, run.WorkflowID, run.ID, run.Status, run.End)
+		}
+	}
+	return nil
 }

@@ -71,11 +71,12 @@ func TestDriftIsShown(t *testing.T) {
 		for path, want := range map[string][]string{
 			"/":                  {"Worth a look", slower, fewer, `href="` + run + `"`, "Nothing needs you."},
 			"/workflows":         {"slower, fewer rows than usual", slower},
-			"/workflows/cleanup": {slower, fewer, `href="` + run + `"`, "1 not as usual", ", Slower than usual, Fewer rows than usual"},
+			"/workflows/cleanup": {slower, fewer, `href="` + run + `"`, "1 not as usual", ", Slower than usual, Fewer rows than usual", `tone-late">slower, fewer rows than usual</td>`},
+			"/runs":              {`tone-late">slower, fewer rows than usual</td>`},
 			run:                  {slower, fewer},
 		} {
 			if language == "ko" {
-				want = []string{"평소보다 느림", "한계 1분 06초"}
+				want = []string{"평소보다 느림"}
 			}
 			for _, login := range []string{"reader", "kim"} {
 				answer, body := c.ask(login, http.MethodGet, path, nil)

@@ -56,6 +56,9 @@ func (s *Server) listRuns(c echo.Context) error {
 	for _, run := range runs {
 		list.Rows = append(list.Rows, runRow(page, run))
 	}
+	if err := s.addCauses(ctx, runs, list.Rows); err != nil {
+		return err
+	}
 	list.Paging = runPaging(c.Request().URL.Query(), filter, runs, more)
 	return s.render(c, http.StatusOK, views.RunsPage(list))
 }

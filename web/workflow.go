@@ -37,11 +37,13 @@ func (s *Server) showWorkflow(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	alarms, err := s.db.Drifts(ctx, w.ID)
-	if err != nil {
-		return err
+	if len(recorder.Slots) > 0 {
+		alarms, err := s.db.Drifts(ctx, []int64{w.ID}, recorder.Slots[0].At)
+		if err != nil {
+			return err
+		}
+		shown.Recorder = recorderOf(w.ID, recorder, alarms)
 	}
-	shown.Recorder = recorderOf(recorder, alarms)
 	if shown.Runs, err = s.lastRuns(c, w); err != nil {
 		return err
 	}
@@ -206,10 +208,11 @@ func capped(count int) string {
 }
 
 // recorderOf draws what the database recorded. What is usual needs eight good runs.
-func recorderOf(r db.Recorder, alarms []db.Drift) views.Recorder {
+func recorderOf(workflow int64, r db.Recorder, alarms []db.Drift) views.Recorder {
 	shown := views.Recorder{}
 	for _, slot := range r.Slots {
-		drawn := views.RecorderSlot{At: slot.At, State: slotState(slot.Status), Run: slot.TaskID, Rows: slot.Rows, Causes: causesAt(alarms, slot)}
+		drawn := views.RecorderSlot{At: slot.At, State: slotState(slot.Status), Run: slot.TaskID, Rows: slot.Rows,
+			Causes: causesOf(alarms, workflow, slot.TaskID, slot.Status, slot.End)}
 		if slot.Start != nil && slot.End != nil {
 			drawn.Took = slot.End.Sub(*slot.Start)
 		}
@@ -258,7 +261,7 @@ func (s *Server) lastRuns(c echo.Context, w db.WorkflowRow) ([]views.RunRow, err
 	for i, run := range runs {
 		rows[i] = runRow(page, run)
 	}
-	return rows, nil
+	return rows, s.addCauses(c.Request().Context(), runs, rows)
 }
 
 // workflowChanges are the newest entries of the audit trail about a workflow.

@@ -15,7 +15,7 @@ type driftWords struct {
 	subject, body  string // places of the body: workflow, run, how far the run is, what is unusual, link
 	running, ended string
 	causes         map[string]string
-	line           string // cause, measured, tenth, ninetieth, median, compared with, limit
+	line, between  string // cause, measured, usually, median, compared with, limit; tenth to ninetieth
 	runs           string // how many were compared
 	on             map[int]string
 	busy           string // how many runs that changed rows
@@ -34,8 +34,11 @@ func (w driftWords) lines(drifts []db.Drift) []string {
 		case d.Weekday > 0:
 			of = fmt.Sprintf(w.on[d.Weekday], d.Runs)
 		}
-		lines[i] = fmt.Sprintf(w.line, w.causes[d.Cause], w.amount(d, d.Measured), w.amount(d, d.P10), w.amount(d, d.P90),
-			w.amount(d, d.Median), of, w.amount(d, d.Bound))
+		usual := w.amount(d, d.P90)
+		if low := w.amount(d, d.P10); low != usual {
+			usual = fmt.Sprintf(w.between, low, usual)
+		}
+		lines[i] = fmt.Sprintf(w.line, w.causes[d.Cause], w.amount(d, d.Measured), usual, w.amount(d, d.Median), of, w.amount(d, d.Bound))
 	}
 	return lines
 }
@@ -60,8 +63,8 @@ The console shows it until a run is as usual again.
 `,
 		running: "It is still on.", ended: "It has completed.",
 		causes: map[string]string{"slower": "slower than usual", "faster": "faster than usual", "more": "more rows than usual", "fewer": "fewer rows than usual"},
-		line:   "%s: %s, usually %s to %s, median %s of %s; the limit is %s",
-		runs:   "%d runs", busy: "%d runs that changed rows", rows: "%s rows",
+		line:   "%s: %s, usually %s, median %s of %s; the limit is %s", between: "%s to %s",
+		runs: "%d runs", busy: "%d runs that changed rows", rows: "%s rows",
 		on: map[int]string{1: "%d runs on Mondays", 2: "%d runs on Tuesdays", 3: "%d runs on Wednesdays", 4: "%d runs on Thursdays",
 			5: "%d runs on Fridays", 6: "%d runs on Saturdays", 7: "%d runs on Sundays"},
 		span: func(d time.Duration) string { return spanned(d, " s", " m ", " h ", " m") },
@@ -77,8 +80,8 @@ The console shows it until a run is as usual again.
 `,
 		running: "아직 실행 중입니다.", ended: "실행은 완료되었습니다.",
 		causes: map[string]string{"slower": "평소보다 느림", "faster": "평소보다 빠름", "more": "평소보다 많은 행", "fewer": "평소보다 적은 행"},
-		line:   "%s: %s (평소 %s~%s, 중앙값 %s, 비교 대상: %s, 한계 %s)",
-		runs:   "실행 %d회", busy: "행을 변경한 실행 %d회", rows: "%s행",
+		line:   "%s: %s (평소 %s, 중앙값 %s, 비교 대상: %s, 한계 %s)", between: "%s~%s",
+		runs: "실행 %d회", busy: "행을 변경한 실행 %d회", rows: "%s행",
 		on: map[int]string{1: "월요일 실행 %d회", 2: "화요일 실행 %d회", 3: "수요일 실행 %d회", 4: "목요일 실행 %d회",
 			5: "금요일 실행 %d회", 6: "토요일 실행 %d회", 7: "일요일 실행 %d회"},
 		span: func(d time.Duration) string { return spanned(d, "초", "분 ", "시간 ", "분") },
