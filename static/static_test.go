@@ -32,15 +32,16 @@ func TestVendoredFilesAreThoseOfTheirTable(t *testing.T) {
 	}
 }
 
-// A first visit is cheap: sheet, script, glyphs and icon together stay under 34 kB on the wire.
+// A first visit is cheap: sheet, script, glyphs and icon together stay under 36 kB on the wire, so that with the largest
+// page of strangers (3 kB) it is under 40.
 func TestFirstVisitIsSmall(t *testing.T) {
 	t.Parallel()
 	sum := 0
 	for _, file := range all() {
 		sum += len(file.Gzip)
 	}
-	if sum > 34_000 {
-		t.Errorf("all files, compressed: got %d bytes, want at most 34,000", sum)
+	if sum > 36_000 {
+		t.Errorf("all files, compressed: got %d bytes, want at most 36,000", sum)
 	}
 }
 
