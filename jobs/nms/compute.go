@@ -22,7 +22,7 @@ const (
 type Delivery struct {
 	ID             int64
 	Hits, Logs     string // its tables of opens and clicks, and of messages, quoted
-	SentElsewhere  bool   // the server that sends it counts its messages: only opens and clicks are ours
+	SentElsewhere  bool   // the server that sends it counts its messages: ours count once all that it counted are here
 	Clicks, Errors int32  // pending when it was chosen
 }
 
@@ -78,9 +78,9 @@ func OldestLog(ctx context.Context, r *jobs.Run) (time.Time, error) {
 // compute works out one delivery: each table of logs is read once, and the row is written only when a figure differs or
 // something was pending. was says what changed.
 func (c Delivery) compute(ctx context.Context, r *jobs.Run, oldest time.Time) (changed bool, was string, err error) {
-	figures := HitFigures()
-	if !c.SentElsewhere {
-		figures = append(LogFigures(), figures...)
+	figures := append(LogFigures(), HitFigures()...)
+	if c.SentElsewhere {
+		figures = append(onceComplete(LogFigures()), HitFigures()...)
 	}
 	err = r.Tx(ctx, func(tx pgx.Tx) error {
 		changed = true

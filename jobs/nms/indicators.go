@@ -48,6 +48,15 @@ func HitFigures() []Figure {
 		Figure{"estimated_total_recipient_open", estimated("t.total_recipient_open")})
 }
 
+// onceComplete are figures of a log that is fetched from another server: they stay as they are while fewer messages have
+// come to their end in it than that server has counted.
+func onceComplete(figures []Figure) []Figure {
+	for i, f := range figures {
+		figures[i].Formula = "CASE WHEN l.processed >= d.processed THEN " + f.Formula + " ELSE d." + f.Column + " END"
+	}
+	return figures
+}
+
 // same are figures that have the name of their column.
 func same(query, columns string) []Figure {
 	var figures []Figure

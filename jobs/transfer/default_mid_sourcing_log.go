@@ -80,7 +80,7 @@ func (f *fetch) logs(ctx context.Context) error {
 		}
 	}
 	f.tell()
-	return nil
+	return f.recount(ctx)
 }
 
 // window is from where to where logs are fetched: from the cursor, or the creation of the account's first delivery, and for

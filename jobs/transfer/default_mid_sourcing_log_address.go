@@ -16,11 +16,11 @@ import (
 func tolerances(ctx context.Context, r *jobs.Run) (map[string]nms.Tolerance, error) {
 	read := map[string]nms.Tolerance{}
 	for kind, channel := range map[string]string{"email": "Email", "mobile": "Mobile"} {
-		most, err := positive(ctx, r, "NmsNPAI_"+channel+"MaxError", 5)
+		most, err := number(ctx, r, "NmsNPAI_"+channel+"MaxError", 1, 5)
 		if err != nil {
 			return nil, err
 		}
-		seconds, err := positive(ctx, r, "NmsNPAI_"+channel+"SignificantErrorDelay", 86_400)
+		seconds, err := number(ctx, r, "NmsNPAI_"+channel+"SignificantErrorDelay", 1, 86_400)
 		if err != nil {
 			return nil, err
 		}
@@ -29,18 +29,18 @@ func tolerances(ctx context.Context, r *jobs.Run) (map[string]nms.Tolerance, err
 	return read, nil
 }
 
-// positive reads an option that is a number above zero; whatever else it holds, with a warning, is the default.
-func positive(ctx context.Context, r *jobs.Run, option string, byDefault int) (int, error) {
+// number reads an option that is a number from least on; whatever else it holds, with a warning, is the default.
+func number(ctx context.Context, r *jobs.Run, option string, least, byDefault int) (int, error) {
 	text, ok, err := r.Option(ctx, option)
 	if err != nil || !ok {
 		return byDefault, err
 	}
-	number, err := strconv.Atoi(text)
-	if err != nil || number < 1 || number > 1e9 {
-		r.Warn("%s is %q, not a number above zero: %d is taken", option, text, byDefault)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > 1e9 {
+		r.Warn("%s is %q, not a number from %d to 1,000,000,000: %d is taken", option, text, least, byDefault)
 		return byDefault, nil
 	}
-	return number, nil
+	return n, nil
 }
 
 // addressKey is what a row of nms.address is found by.

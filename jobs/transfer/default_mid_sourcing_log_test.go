@@ -54,7 +54,7 @@ func TestLogsAreTakenOver(t *testing.T) {
 	got := completed(t, jobtest.Run(t, d, logs))
 	tells(t, got, "12000 logs in 3 pages (12000 sent, 0 failed, 0 other), 0 addresses quarantined, 0 unknown")
 	want(t, d, [2]string{`SELECT count(*) FROM nms.broad_log WHERE status = 'sent' AND event_date IS NOT NULL AND last_modified > now() - interval '1 minute'`, "12000"},
-		[2]string{`SELECT error_pending FROM nms.delivery`, "12000"},
+		[2]string{`SELECT concat_ws(' ', error_pending, processed, success, error) FROM nms.delivery`, "0 12000 12000 0"},
 		[2]string{`SELECT timestamp_value > now() - interval '1 minute' FROM xtk.option WHERE name LIKE '%LastBroadLog%'`, "true"})
 	if again := completed(t, jobtest.Run(t, d, logs)); again.Effects["nms.broad_log"].Updated != 0 || fake.Asked(logListing) != 4 {
 		t.Errorf("again: got %+v after %d requests in all, want no log after 4", again.Effects, fake.Asked(logListing))
