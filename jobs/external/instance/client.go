@@ -14,8 +14,9 @@ import (
 
 const logonPath = "/api/v1/logon"
 
-// Account is how an instance is reached: its address (https, or http on this machine), and the operator to act as.
-type Account struct{ URL, Login, Password string }
+// Account is how an instance is reached: its address (https, or http on this machine), who signs its certificate when the
+// machine does not know (in PEM; else empty), and the operator to act as.
+type Account struct{ URL, Authority, Login, Password string }
 
 // Client calls one instance.
 type Client struct {
@@ -27,7 +28,7 @@ type Client struct {
 // New checks the account's address and prepares a client; it does not connect yet. Waits are the pauses between the
 // attempts of a call.
 func New(account Account, waits []time.Duration) (*Client, error) {
-	caller, err := outbound.New(account.URL, "", waits)
+	caller, err := outbound.New(account.URL, account.Authority, waits)
 	if err != nil {
 		return nil, err
 	}

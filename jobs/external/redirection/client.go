@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"nightshift/jobs/external/instance"
 	"nightshift/jobs/external/outbound"
 )
 
@@ -34,19 +35,18 @@ type Account struct {
 
 // Client calls one server.
 type Client struct {
-	caller  *outbound.Caller
+	*instance.Client
 	account Account
-	token   string
 }
 
 // New checks the account's address, which must be https but on this machine; it does not connect yet. Waits are the
 // pauses between the attempts of a call.
 func New(account Account, waits []time.Duration) (*Client, error) {
-	caller, err := outbound.New(account.URL, account.Authority, waits)
+	client, err := instance.New(instance.Account{URL: account.URL, Authority: account.Authority, Login: account.Instance, Password: account.Password}, waits)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{caller: caller, account: account}, nil
+	return &Client{client, account}, nil
 }
 
 // Answer is what a server has after a pointer.
@@ -80,7 +80,7 @@ type reply struct {
 // answer that contradicts itself or would lead in a circle is an *outbound.UnfitError, and nothing of it is taken.
 func (c *Client) Logs(ctx context.Context, pointer uint64, count int) (Answer, error) {
 	asked := question{Instance: c.account.Instance, DatabaseID: c.account.Database, Version: version, Pointer: hex(pointer), LogCount: count}
-	raw, err := c.do(ctx, outbound.Call{Method: http.MethodPost, Path: logsPath, Body: asked, Limit: limit})
+	raw, err := c.Do(ctx, outbound.Call{Method: http.MethodPost, Path: logsPath, Body: asked, Limit: limit})
 	if err != nil {
 		return Answer{}, err
 	}
@@ -113,45 +113,6 @@ func (c *Client) Logs(ctx context.Context, pointer uint64, count int) (Answer, e
 func unfit(format string, args ...any) error {
 	return &outbound.UnfitError{Path: logsPath, Why: fmt.Sprintf(format, args...)}
 }
-
-// do signs on where needed, calls, and signs on once more when the server no longer knows the token.
-func (c *Client) do(ctx context.Context, call outbound.Call) (outbound.Answer, error) {
-	for again := false; ; again = true {
-		if c.token == "" {
-			if err := c.logon(ctx); err != nil {
-				return outbound.Answer{}, err
-			}
-		}
-		call.Header = map[string]string{"Authorization": "Bearer " + c.token}
-		answer, err := c.caller.Do(ctx, call)
-		var refused *outbound.StatusError
-		if again || !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized {
-			return answer, err
-		}
-		c.token = ""
-	}
-}
-
-func (c *Client) logon(ctx context.Context) error {
-	answer, err := c.caller.Do(ctx, outbound.Call{Method: http.MethodPost, Path: logonPath,
-		Body: map[string]string{"login": c.account.Instance, "password": c.account.Password}})
-	if err != nil {
-		return err
-	}
-	var granted struct {
-		Token string `json:"token"`
-	}
-	if err := answer.Decode(&granted); err != nil {
-		return err
-	}
-	if granted.Token == "" {
-		return &outbound.UnfitError{Path: logonPath, Why: "no token"}
-	}
-	c.token = granted.Token
-	return nil
-}
-
-const logonPath = "/api/v1/logon"
 
 // hex writes a pointer as raw lines and NmsTracking_Pointer do.
 func hex(pointer uint64) string { return fmt.Sprintf("0x%016X", pointer) }

@@ -127,11 +127,11 @@ func TestRefusals(t *testing.T) {
 	}
 	fake, client := server(t, "canary")
 	fake.Misbehave = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == logonPath {
+		if r.URL.Path == "/api/v1/logon" {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = fmt.Fprint(w, `{}`)
 		}
-		return r.URL.Path == logonPath
+		return r.URL.Path == "/api/v1/logon"
 	}
 	if _, err := client.Logs(t.Context(), 0, 1); err == nil {
 		t.Error("a logon without a token: got no error, want one")

@@ -68,7 +68,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodPost:
 		w.WriteHeader(http.StatusMethodNotAllowed)
-	case r.URL.Path == logonPath:
+	case r.URL.Path == "/api/v1/logon":
 		f.grant(w, r)
 	case r.URL.Path != logsPath:
 		w.WriteHeader(http.StatusNotFound)
