@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -84,30 +85,13 @@ func (f *forecast) forecastOne(ctx context.Context, d *scheduled) (wrong error, 
 	})
 }
 
-// replace makes the provisional logs of a delivery those of its target. What a pressure or capacity rule decided the last
-// time, or a filtering rule that is left out tonight, stays for now.
+// replace makes the provisional logs of a delivery those of its target: all or none, in statements of at most logsAtOnce
+// rows between which the run can be stopped.
 func (f *forecast) replace(ctx context.Context, tx pgx.Tx, d *scheduled, messages int64) error {
-	if _, err := tx.Exec(ctx, `
-		DELETE FROM nms.forecast_log l
-		WHERE l.delivery_id = $1
-		  AND NOT EXISTS (SELECT 1 FROM pg_temp.forecast_target t WHERE t.recipient_id = l.recipient_id)`, d.id); err != nil {
+	if err := f.removeLogs(ctx, tx, d); err != nil {
 		return fmt.Errorf("remove provisional logs: %w", err)
 	}
-	stays := f.ids(func(r *rule) bool { return r.kind != "filtering" || r.wrong != nil })
-	if _, err := tx.Exec(ctx, `
-		INSERT INTO nms.forecast_log AS l (delivery_id, recipient_id, address, contact_date, weight, excluded_by_rule_id)
-		SELECT $1, t.recipient_id, t.address, $2, t.weight, coalesce(t.excluded_by, o.excluded_by_rule_id)
-		FROM pg_temp.forecast_target t
-		LEFT JOIN nms.forecast_log o ON o.delivery_id = $1 AND o.recipient_id = t.recipient_id AND o.excluded_by_rule_id = ANY ($3)
-		ORDER BY t.recipient_id
-		ON CONFLICT (delivery_id, recipient_id) DO UPDATE
-		SET address = excluded.address,
-		    contact_date = excluded.contact_date,
-		    weight = excluded.weight,
-		    excluded_by_rule_id = excluded.excluded_by_rule_id
-		WHERE (l.address, l.contact_date, l.weight, l.excluded_by_rule_id)
-		      IS DISTINCT FROM (excluded.address, excluded.contact_date, excluded.weight, excluded.excluded_by_rule_id)`,
-		d.id, d.contact, stays); err != nil {
+	if err := f.writeLogs(ctx, tx, d); err != nil {
 		return fmt.Errorf("write provisional logs: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `
@@ -118,6 +102,75 @@ func (f *forecast) replace(ctx context.Context, tx pgx.Tx, d *scheduled, message
 		WHERE id = $1
 		  AND (forecasted, forecast_count, forecast_date) IS DISTINCT FROM (true, $2::int, $3::timestamptz)`, d.id, messages, f.Now()); err != nil {
 		return fmt.Errorf("write the forecast of the delivery: %w", err)
+	}
+	return nil
+}
+
+// logsAtOnce is how many provisional logs one statement removes or writes.
+const logsAtOnce = 5000
+
+// removeLogs removes the logs of who is no longer in the target, in the order of the recipients.
+func (f *forecast) removeLogs(ctx context.Context, tx pgx.Tx, d *scheduled) error {
+	first := int64(math.MinInt64)
+	for last := &first; last != nil; {
+		if err := f.Checkpoint(ctx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `
+			WITH gone AS (
+				SELECT l.id, l.recipient_id
+				FROM nms.forecast_log l
+				WHERE l.delivery_id = $1
+				  AND l.recipient_id > $2
+				  AND NOT EXISTS (SELECT 1 FROM pg_temp.forecast_target t WHERE t.recipient_id = l.recipient_id)
+				ORDER BY l.recipient_id
+				LIMIT $3
+			), removed AS (
+				DELETE FROM nms.forecast_log
+				WHERE id IN (SELECT id FROM gone)
+			)
+			SELECT max(recipient_id)
+			FROM gone`, d.id, *last, logsAtOnce).Scan(&last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLogs writes the logs of the target, in the order of the recipients. What a pressure or capacity rule decided the last
+// time, or a filtering rule that is left out tonight, stays for now.
+func (f *forecast) writeLogs(ctx context.Context, tx pgx.Tx, d *scheduled) error {
+	stays := f.ids(func(r *rule) bool { return r.kind != "filtering" || r.wrong != nil })
+	first := int64(math.MinInt64)
+	for last := &first; last != nil; {
+		if err := f.Checkpoint(ctx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `
+			WITH part AS (
+				SELECT recipient_id, address, weight, excluded_by
+				FROM pg_temp.forecast_target
+				WHERE recipient_id > $4
+				ORDER BY recipient_id
+				LIMIT $5
+			), written AS (
+				INSERT INTO nms.forecast_log AS l (delivery_id, recipient_id, address, contact_date, weight, excluded_by_rule_id)
+				SELECT $1, t.recipient_id, t.address, $2, t.weight, coalesce(t.excluded_by, o.excluded_by_rule_id)
+				FROM part t
+				LEFT JOIN nms.forecast_log o ON o.delivery_id = $1 AND o.recipient_id = t.recipient_id AND o.excluded_by_rule_id = ANY ($3)
+				ORDER BY t.recipient_id
+				ON CONFLICT (delivery_id, recipient_id) DO UPDATE
+				SET address = excluded.address,
+				    contact_date = excluded.contact_date,
+				    weight = excluded.weight,
+				    excluded_by_rule_id = excluded.excluded_by_rule_id
+				WHERE (l.address, l.contact_date, l.weight, l.excluded_by_rule_id)
+				      IS DISTINCT FROM (excluded.address, excluded.contact_date, excluded.weight, excluded.excluded_by_rule_id)
+			)
+			SELECT max(recipient_id)
+			FROM part`, d.id, d.contact, stays, *last, logsAtOnce).Scan(&last); err != nil {
+			return err
+		}
 	}
 	return nil
 }

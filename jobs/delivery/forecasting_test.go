@@ -221,3 +221,23 @@ func TestForecastBrokenTarget(t *testing.T) {
 	foresees(t, d, jobtest.Resume(got.TaskID))
 	want(t, d, [2]string{excludedWhole, "1:3 2:3 3:2"})
 }
+
+// Logs beyond what one statement writes are written, kept and removed like the others.
+func TestForecastManyMessages(t *testing.T) {
+	t.Parallel()
+	d := planned(t, `INSERT INTO nms.recipient (id, email, status) SELECT n, 'p' || n || '@example.com', 1 FROM generate_series(4, 11000) n`, onDay(1, "05-21", ""))
+	const count = `SELECT concat_ws(' ', count(*), count(DISTINCT recipient_id), min(recipient_id), max(recipient_id), max(d.forecast_count))
+		FROM nms.forecast_log l JOIN nms.delivery d ON d.id = l.delivery_id`
+	if got := foresees(t, d); got.Effects["nms.forecast_log"].Inserted != 11_000 {
+		t.Errorf("got %+v, want 11,000 written", got.Effects["nms.forecast_log"])
+	}
+	want(t, d, [2]string{count, "11000 11000 1 11000 11000"})
+	if got := foresees(t, d); got.Effects["nms.forecast_log"] != (jobtest.Effect{}) {
+		t.Errorf("again: got %+v, want no log touched", got.Effects["nms.forecast_log"])
+	}
+	do(t, d, `UPDATE nms.delivery SET target_def = '{"query": "r.id % 10 = 0"}'`)
+	if got := foresees(t, d); got.Effects["nms.forecast_log"].Deleted != 9_900 {
+		t.Errorf("got %+v, want 9,900 removed", got.Effects["nms.forecast_log"])
+	}
+	want(t, d, [2]string{count, "1100 1100 10 11000 1100"})
+}
