@@ -38,6 +38,16 @@ func TestSetUpByLink(t *testing.T) {
 	if got, body := c.ask("", http.MethodGet, "/set-up/"+token, nil); got.StatusCode != http.StatusOK || !strings.Contains(body, token) {
 		t.Errorf("with the link: got %d, want the form", got.StatusCode)
 	}
+	// What the instance is already is proposed, so that who only adds himself changes nothing of it.
+	if _, err := c.db.Pool.Exec(t.Context(), `
+		INSERT INTO xtk.option (name, string_value)
+		VALUES ('XtkInstanceName', 'Sends for others'), ('XtkInstanceType', 'mid')
+		ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := c.ask("", http.MethodGet, "/set-up/"+token, nil); !strings.Contains(body, `value="Sends for others"`) || !strings.Contains(body, `<option value="mid" selected`) {
+		t.Error("want name and kind of the instance proposed as they are")
+	}
 	fields := url.Values{"token": {token}, "login": {"kim"}, "password": {"short"}, "instance": {"mkt-test"}, "kind": {"mid"}, "zone": {"Asia/Seoul"}}
 	if got, body := c.ask("", http.MethodPost, "/set-up", fields); got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "12 to 128") {
 		t.Errorf("a short password: got %d, want 422 with the range", got.StatusCode)

@@ -31,7 +31,15 @@ func (s *Server) setUpPage(c echo.Context) error {
 	if err := s.mayBeSetUp(c, token); err != nil {
 		return err
 	}
-	in := db.FirstAdministrator{Login: "admin", Kind: "marketing", Zone: s.zone().String()}
+	in := db.FirstAdministrator{Login: "admin", Zone: s.zone().String()}
+	// What the instance is called and is already, in a demo for one, is proposed.
+	var err error
+	if in.Instance, err = s.db.Option(c.Request().Context(), "XtkInstanceName"); err != nil {
+		return err
+	}
+	if in.Kind, err = s.db.Option(c.Request().Context(), "XtkInstanceType"); err != nil {
+		return err
+	}
 	return s.showSetUp(c, http.StatusOK, token, in, nil)
 }
 
