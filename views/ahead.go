@@ -130,7 +130,10 @@ func (p Overview) aheadNote() string {
 			nightly += int64(len(ahead.At))
 		}
 	}
-	if hourly == 0 {
+	switch {
+	case nightly+hourly == 0:
+		return ""
+	case hourly == 0:
 		return p.N("ahead.nightly", nightly)
 	}
 	return p.N("ahead.nightly", nightly) + ", " + p.T("ahead.and_hourly", hourly)

@@ -100,7 +100,10 @@ func (p Overview) nextWords() string {
 			name, at = ahead.Workflow, ahead.At[0]
 		}
 	}
-	if name == "" {
+	switch {
+	case name == "" && len(p.Frequent) > 0:
+		return p.N("ahead.frequent", int64(len(p.Frequent))) + "."
+	case name == "":
 		return p.T("overview.nothing_next")
 	}
 	return p.T("overview.next_is", name, p.When(at))
