@@ -54,7 +54,7 @@ const driftJudged = `
 		SELECT u.id AS task_id, u.workflow_id, u.status, u.at, side.cause, m.measured, side.bound,
 		       m.band[1] AS p10, m.band[2] AS median, m.band[3] AS p90, u.runs,
 		       CASE u.kind WHEN 'weekday' THEN u.weekday END AS weekday, u.kind = 'busy' AS busy,
-		       CASE WHEN side.above THEN m.measured > side.bound ELSE u.status <> 'running' AND m.measured < side.bound END AS beyond
+		       CASE WHEN side.above THEN m.measured > side.bound ELSE u.status = 'completed' AND m.measured < side.bound END AS beyond
 		FROM (
 			SELECT run.id, run.workflow_id, run.status, run.at, run.weekday, run.seconds, run.rows, usual.*
 			FROM run

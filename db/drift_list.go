@@ -8,10 +8,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// queueComparison reads how a run stands beside comparable ones: nothing of a rehearsal, of one that goes on where a
-// failed run had ended, and of one that did not complete.
+// queueComparison reads how a run stands beside comparable ones: nothing of a rehearsal and of one that goes on where a
+// failed run had ended; of one that did not complete, only in what it is above them.
 func queueComparison(batch *pgx.Batch, task int64, into *Comparison) {
-	batch.Queue(driftRun(`t.id = $1 AND t.status IN ('running', 'completed')`)+`
+	batch.Queue(driftRun(`t.id = $1`)+`
 	SELECT j.beyond, j.at, `+driftColumns+`
 	FROM judged j
 	ORDER BY j.cause DESC`, task).Query(func(rows pgx.Rows) error {

@@ -104,7 +104,7 @@ func TestUsualRunsSayNothing(t *testing.T) {
 	c.drifting()
 	for what, change := range map[string]string{
 		"as usual":  `UPDATE xtk.workflow_task SET id = id WHERE id = (SELECT min(id) + 20 FROM xtk.workflow_task) RETURNING id`,
-		"failed":    `INSERT INTO xtk.workflow_task (workflow_id, status, node, backend_pid, start_date, completion_date) SELECT id, 'failed', 'test', 1, now() - interval '1 hour', now() FROM xtk.workflow WHERE internal_name = 'cleanup' RETURNING id`,
+		"failed":    `INSERT INTO xtk.workflow_task (workflow_id, status, node, backend_pid, start_date, completion_date) SELECT id, 'failed', 'test', 1, now() - interval '1 second', now() FROM xtk.workflow WHERE internal_name = 'cleanup' RETURNING id`,
 		"rehearsed": `INSERT INTO xtk.workflow_task (workflow_id, mode, status, node, backend_pid, start_date, completion_date) SELECT id, 'simulation', 'completed', 'test', 1, now() - interval '1 hour', now() FROM xtk.workflow WHERE internal_name = 'cleanup' RETURNING id`,
 	} {
 		answer, body := c.ask("reader", http.MethodGet, fmt.Sprintf("/runs/%d?as=run", c.count(change)), nil)
