@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 )
@@ -41,6 +42,9 @@ var all = sync.OnceValue(func() map[string]File {
 })
 
 // assemble reads the embedded files, by the name that pages know them by.
+// remarks are what a style sheet has for those who read its source: comments, indentation, empty lines.
+var remarks = regexp.MustCompile(`(?m)/\*[^*]*\*/|^\s+`)
+
 func assemble() (map[string]File, error) {
 	sheets, err := fs.Glob(files, "app/*.css")
 	if err != nil {
@@ -56,6 +60,9 @@ func assemble() (map[string]File, error) {
 			piece, err := files.ReadFile(part)
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", part, err)
+			}
+			if path.Ext(part) == ".css" {
+				piece = remarks.ReplaceAll(piece, nil)
 			}
 			content = append(append(content, piece...), '\n')
 		}
