@@ -204,8 +204,20 @@ func (s *Server) notice(c echo.Context, p *problem) templ.Component {
 		key = "error.fact_busy"
 	}
 	page.Title = page.T(key)
-	return views.NoticePage(views.Notice{Page: page, Status: p.status, Fact: page.T(key), Why: page.T(p.key, p.args...),
-		Next: []views.Link{{Text: page.T("error.home"), Href: "/"}}})
+	return views.NoticePage(views.Notice{Page: page, Status: p.status, Fact: page.T(key), Why: page.T(p.key, p.args...), Next: s.nextStep(c, page, p)})
+}
+
+// nextStep is where to go from a problem: again to the same page when waiting helps, else to where one may be.
+func (s *Server) nextStep(c echo.Context, page views.Page, p *problem) []views.Link {
+	switch {
+	case p.key == "error.set_up_link":
+		return nil // its text says where the link is
+	case p.wait > 0 && c.Request().Method == http.MethodGet:
+		return []views.Link{{Text: page.T("error.again"), Href: local(c.Request().URL.RequestURI())}}
+	case s.visit(c).Operator == nil:
+		return []views.Link{{Text: page.T("sign_in.title"), Href: "/sign-in"}}
+	}
+	return []views.Link{{Text: page.T("error.home"), Href: "/"}}
 }
 
 // refusal says which right is missing, and who can grant it: who administers the instance.
