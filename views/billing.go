@@ -49,6 +49,17 @@ type BillingLine struct {
 	Volume, Average, Messages, Multiplier, Count int64
 }
 
+// figure is a number under its column's word, "billing.…".
+type figure struct {
+	word string
+	n    int64
+}
+
+// figures are the columns of numbers of a line.
+func (l BillingLine) figures() []figure {
+	return []figure{{"volume", l.Volume}, {"average", l.Average}, {"messages", l.Messages}, {"multiplier", l.Multiplier}, {"count", l.Count}}
+}
+
 func (r BillingRow) kind() string {
 	if r.Manual {
 		return "billing.manual"

@@ -92,6 +92,14 @@ func (p Deliverability) at(status string) string {
 
 func bouncePath(id int64) string { return "/deliverability/texts/" + strconv.FormatInt(id, 10) }
 
+// hits is how often the text came; above what is counted, at least so often.
+func (r BounceRow) hits() string {
+	if r.Capped {
+		return Number(r.Hits) + "+"
+	}
+	return Number(r.Hits)
+}
+
 func (r BounceRow) verb() string {
 	if r.Waits {
 		return "bounce.decide_row"

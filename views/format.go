@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"nightshift/views/locale"
@@ -90,6 +91,23 @@ func (p Page) gap() string {
 		return " "
 	}
 	return nnbsp
+}
+
+// unitGap stands between a number and its unit.
+func (p Page) unitGap() string {
+	if p.Lang == locale.Korean {
+		return ""
+	}
+	return nnbsp
+}
+
+// zoneBeside is the zone of a clock time whose column's head names it; a stacked table has no heads and shows it.
+func (p Page) zoneBeside(t time.Time, shown string) string {
+	zone := t.In(p.Zone).Format("MST")
+	if !strings.Contains(shown, ":") || strings.HasSuffix(shown, zone) {
+		return ""
+	}
+	return zone
 }
 
 // Ago writes how long ago a moment was: "16 min ago".

@@ -278,7 +278,7 @@ func (p HeatMap) listNote() string {
 	if len(p.Runs) == 0 && len(p.Expected) > 0 {
 		key = "heat.list_expected"
 	}
-	return p.T(key, Number(all), Number(all-marketing), Number(marketing))
+	return p.N(key, all, Number(all-marketing), Number(marketing))
 }
 
 // tableRows are the cells that are not empty.

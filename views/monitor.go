@@ -126,11 +126,9 @@ func levelState(level string) State {
 	return Finished
 }
 
-// write writes a number of the indicator with its unit; 0 as a limit is none.
-func (i Indicator) write(p Page, v float64, limit bool) string {
+// write writes a number of the indicator with its unit.
+func (i Indicator) write(p Page, v float64) string {
 	switch {
-	case limit && v == 0:
-		return "—"
 	case i.Unit == UnitBytes:
 		return Size(int64(v))
 	case i.Unit == UnitSeconds:

@@ -42,6 +42,29 @@ func (r StatementRow) Plus(o StatementRow) StatementRow {
 // NotRun counts the slots that have an answer and did not run to their end.
 func (r StatementRow) NotRun() int { return r.Failed + r.Stopped + r.Missed + r.Skipped }
 
+// answered counts the slots with one answer, a column of the statement.
+type answered struct {
+	word  string // "statement.…"
+	slots int
+}
+
+// answers are the columns whose sum is what was due, what calls a person first.
+func (r StatementRow) answers() []answered {
+	return []answered{{"failed", r.Failed}, {"missed", r.Missed}, {"skipped", r.Skipped}, {"on_time", r.Ran}, {"late", r.Late},
+		{"caught_up", r.CaughtUp}, {"stopped", r.Stopped}, {"open", r.Open}}
+}
+
+func (a answered) tone() string {
+	switch {
+	case a.slots == 0:
+	case a.word == "failed":
+		return "tone-failed calls"
+	case a.word == "missed":
+		return "tone-late calls"
+	}
+	return ""
+}
+
 func (r StatementRow) ran() int { return r.Ran + r.Late + r.CaughtUp }
 
 // state is the worst that happened, for the mark in the margin.

@@ -153,8 +153,11 @@ func (r RunRow) note(p Page) string {
 }
 
 func (r RunRow) noteClass() string {
-	if r.State == Failed {
+	switch {
+	case r.State == Failed:
 		return "tone-failed"
+	case r.Note == "" && r.State == Finished && !r.Simulated:
+		return "muted usual"
 	}
 	if len(r.Causes) > 0 {
 		return "tone-late"

@@ -52,13 +52,13 @@ func TestHeatMapIsLoadedForItsDay(t *testing.T) {
 		t.Errorf("got %d to %q, want the day again", answer.StatusCode, answer.Header.Get("Location"))
 	}
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10", nil)
-	wants(t, page, "<strong>3 executions of 3 workflows</strong>", "<h1>3 at once at 08:00, of 20 allowed", "08:00, 3 runs, 2,500 rows changed", "08:05, 1 runs",
+	wants(t, page, "<strong>3 executions of 3 workflows</strong>", "<h1>3 at once at 08:00, of 20 allowed", "08:00, runs 3, rows changed 2,500", "08:05, runs 1,",
 		"3 runs, 3 technical, 0 marketing", `href="/workflows/billing"`, "the_work", "Reload data")
-	if strings.Contains(page, "08:10, 1 runs") {
+	if strings.Contains(page, "08:10, runs 1,") {
 		t.Error("got the execution in a cell that begins as it ends")
 	}
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&minimum=300&cell=96", nil)
-	wants(t, page, "08:00, 1 runs", "1 runs, 1 technical", `<option value="cleanup"`)
+	wants(t, page, "08:00, runs 1,", "1 run, 1 technical", `<option value="cleanup"`)
 	if strings.Contains(page, `<option value="billing"`) {
 		t.Error("got a workflow to choose that the minimum leaves out")
 	}
@@ -74,7 +74,7 @@ func TestHeatMapInAnotherZone(t *testing.T) {
 	}
 	c.ask("kim", http.MethodPost, "/heat-map/load", url.Values{"day": {"2026-03-10"}})
 	_, page := c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10", nil)
-	wants(t, page, "17:00, 3 runs", "17:05, 1 runs", "3 at once at 17:00")
+	wants(t, page, "17:00, runs 3,", "17:05, runs 1,", "3 at once at 17:00")
 }
 
 func TestHeatMapRefusesWhatNoLinkAsks(t *testing.T) {
@@ -120,8 +120,8 @@ func TestHeatMapExpectsTomorrow(t *testing.T) {
 	}
 	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
 	_, page := c.ask("kim", http.MethodGet, "/heat-map?day="+tomorrow, nil)
-	wants(t, page, "1 expected at once at 04:00, of 20 allowed", "04:00, 1 runs and 100 rows expected", "04:10, 1 runs and 100 rows expected",
-		"04:15, 0 runs and 0 rows expected", "≈ 12")
+	wants(t, page, "1 expected at once at 04:00, of 20 allowed", "04:00, expected: runs 1, rows 100", "04:10, expected: runs 1, rows 100",
+		"04:15, expected: runs 0, rows 0", "≈ 12")
 }
 
 func TestExpectedRunsFillTheirCells(t *testing.T) {
