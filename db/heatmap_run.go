@@ -47,7 +47,8 @@ type HeatRun struct {
 	Running           bool
 	Rows              int64
 	Activities        []HeatActivity
-	WorkflowID, Total int64 // Total is how many executions the cell has, of which at most 200 are listed
+	Database, Locks   *float64 // seconds of its samples; nil: it has none
+	WorkflowID, Total int64    // Total is how many executions the cell has, of which at most 200 are listed
 }
 
 // HeatRuns lists the executions at work in some five minutes of a day, longest first, with their activities.
@@ -55,7 +56,7 @@ func (d *DB) HeatRuns(ctx context.Context, day HeatDay, filter HeatFilter, slots
 	rows, err := d.Pool.Query(ctx, `
 		WITH run AS (`+heatRuns+`)
 		SELECT r.task_id, r.workflow_name, r.workflow_label, r.kind, r.start_date, r.ended, r.open, r.rows_changed,
-		       a.activities, r.workflow_id, count(*) OVER ()
+		       a.activities, l.database_seconds, l.lock_seconds, r.workflow_id, count(*) OVER ()
 		FROM run r
 		CROSS JOIN LATERAL (
 			SELECT COALESCE(json_agg(json_build_object('name', s.activity, 'seconds', extract(epoch FROM s.end_date - s.start_date))
@@ -63,6 +64,10 @@ func (d *DB) HeatRuns(ctx context.Context, day HeatDay, filter HeatFilter, slots
 			FROM xtk.heatmap_sample s
 			WHERE s.task_id = r.task_id
 			  AND s.step_order > 0) a
+		CROSS JOIN LATERAL (
+			SELECT sum(database_seconds) AS database_seconds, sum(lock_seconds) AS lock_seconds
+			FROM xtk.heatmap_load
+			WHERE task_id = r.task_id) l
 		WHERE EXISTS (SELECT FROM unnest($6::bigint[]) AS n (number) WHERE n.number BETWEEN r.first AND r.last)
 		ORDER BY r.ended - r.start_date DESC, r.task_id
 		LIMIT 200`, append(filter.args(day), numbers(slots))...)
@@ -84,19 +89,25 @@ type HeatPlan struct {
 	Next                  *time.Time // its next slot; nil: none
 	Usual                 time.Duration
 	Rows                  int64      // rows that it usually changes
+	Database              float64    // seconds that it is usually in a statement
 	Since                 *time.Time // it has been at work since; nil: it is not
 }
 
-// HeatPlans lists what the schedules will run, with the median duration and rows of the last 30 completed executions.
+// HeatPlans lists what the schedules will run, with the median duration, rows and database time of the last 30
+// completed executions; one that was too short to be sampled took none.
 func (d *DB) HeatPlans(ctx context.Context) ([]HeatPlan, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT w.id, w.internal_name, w.label, w.kind, w.schedule, COALESCE(w.timezone, ''), w.next_processing,
-		       make_interval(secs => COALESCE(usual.seconds, 0)), COALESCE(usual.changed, 0)::bigint, at_work.start_date
+		       make_interval(secs => COALESCE(usual.seconds, 0)), COALESCE(usual.changed, 0)::bigint,
+		       COALESCE(usual.database, 0), at_work.start_date
 		FROM xtk.workflow w
 		LEFT JOIN LATERAL (
 			SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM last.completion_date - last.start_date)::float8) AS seconds,
-			       percentile_cont(0.5) WITHIN GROUP (ORDER BY last.rows_changed) AS changed
-			FROM (SELECT t.start_date, t.completion_date, t.rows_changed
+			       percentile_cont(0.5) WITHIN GROUP (ORDER BY last.rows_changed) AS changed,
+			       percentile_cont(0.5) WITHIN GROUP (ORDER BY COALESCE(last.database,
+			           CASE WHEN last.completion_date - last.start_date < $1::interval THEN 0 END)) AS database
+			FROM (SELECT t.start_date, t.completion_date, t.rows_changed,
+			             (SELECT sum(l.database_seconds) FROM xtk.heatmap_load l WHERE l.task_id = t.id) AS database
 			      FROM xtk.workflow_task t
 			      WHERE t.workflow_id = w.id
 			        AND t.status = 'completed'
@@ -107,7 +118,7 @@ func (d *DB) HeatPlans(ctx context.Context) ([]HeatPlan, error) {
 		LEFT JOIN xtk.workflow_task at_work ON at_work.workflow_id = w.id AND at_work.status = 'running' AND at_work.mode = 'normal'
 		WHERE w.state = 'started' AND w.next_processing IS NOT NULL
 		   OR at_work.id IS NOT NULL
-		ORDER BY w.internal_name`)
+		ORDER BY w.internal_name`, unseen)
 	if err == nil {
 		var all []HeatPlan
 		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[HeatPlan]); err == nil {

@@ -1998,6 +1998,17 @@ CREATE TABLE xtk."freeze" (
     CONSTRAINT freeze_one EXCLUDE USING gist (tstzrange(since, LEAST(until, lifted_at)) WITH &&)
 );
 
+CREATE TABLE xtk.heatmap_load (
+    task_id bigint NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    samples integer NOT NULL,
+    database_seconds double precision NOT NULL,
+    lock_seconds double precision NOT NULL,
+    CONSTRAINT heatmap_load_task_id_fkey FOREIGN KEY (task_id) REFERENCES xtk.workflow_task(id) ON DELETE CASCADE,
+    CONSTRAINT heatmap_load_pkey PRIMARY KEY (task_id, slot)
+) WITH (fillfactor=80);
+CREATE INDEX heatmap_load_slot_idx ON xtk.heatmap_load USING btree (slot);
+
 CREATE TABLE xtk.heatmap_sample (
     task_id bigint NOT NULL,
     step_order integer DEFAULT 0 NOT NULL,

@@ -27,8 +27,8 @@ import (
 // samples is how often a page is asked for a median.
 const samples = 300
 
-// addRuns puts n ended runs into the history, spread over two years and all workflows.
-func addRuns(b *testing.B, d *db.DB, n int) {
+// addRuns puts n ended runs into the history, spread over two years and all workflows, and does more to it.
+func addRuns(b *testing.B, d *db.DB, n int, more ...string) {
 	b.Helper()
 	ctx := context.Background()
 	conn, err := d.RunSession(ctx, "nightshift bench")
@@ -36,13 +36,13 @@ func addRuns(b *testing.B, d *db.DB, n int) {
 		b.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	for _, sql := range []string{fmt.Sprintf(`
+	for _, sql := range append([]string{fmt.Sprintf(`
 		INSERT INTO xtk.workflow_task (workflow_id, trigger, status, node, backend_pid, start_date, completion_date, rows_changed)
 		SELECT w.id, 'scheduled', (ARRAY['completed', 'completed', 'completed', 'failed', 'stopped'])[1 + i %% 5], 'bench', 1,
 		       now() - i * interval '1 minute', now() - i * interval '1 minute' + interval '20 s', i
 		  FROM generate_series(1, %d) i
 		  JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM xtk.workflow) w ON w.n = i %% 46`, n),
-		`VACUUM ANALYZE xtk.workflow_task`} {
+		`VACUUM ANALYZE xtk.workflow_task`}, more...) {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			b.Fatal(err)
 		}
@@ -207,6 +207,40 @@ func BenchmarkRunList(b *testing.B) {
 			report(b, "p50-ms", p50, floor50)
 			b.ReportMetric(p95, "p95-ms")
 			report(b, "requests/s", rate(b, clients, n.base+"/runs"), rate(b, strangers(), floor))
+		})
+	}
+}
+
+// BenchmarkHeatMap measures the map of one day out of 1,000,000 runs, by what ran and by what was sampled, against one
+// bare count of that day.
+func BenchmarkHeatMap(b *testing.B) {
+	d := empty(b)
+	n := start(b, d.URL())
+	clients := administrators(b, d, n)
+	addRuns(b, d, 1_000_000, `
+		INSERT INTO xtk.heatmap_sample (task_id, workflow_id, workflow_name, workflow_label, kind, start_date, end_date)
+		SELECT t.id, w.id, w.internal_name, w.label, w.kind, t.start_date, t.completion_date
+		  FROM xtk.workflow_task t
+		  JOIN xtk.workflow w ON w.id = t.workflow_id`, `
+		INSERT INTO xtk.heatmap_load (task_id, slot, samples, database_seconds, lock_seconds)
+		SELECT id, date_bin('5 minutes', start_date, 'epoch'), 4, 12, id % 2
+		  FROM xtk.workflow_task`,
+		`VACUUM ANALYZE xtk.heatmap_sample`, `VACUUM ANALYZE xtk.heatmap_load`)
+	day := time.Now().UTC().AddDate(0, 0, -200).Format(time.DateOnly)
+	floor := bare(b, d, `
+		SELECT date_bin('5 minutes', start_date, 'epoch'), count(*)
+		  FROM xtk.heatmap_sample
+		 WHERE step_order = 0
+		   AND start_date >= $1::date
+		   AND start_date < $1::date + 1
+		 GROUP BY 1
+		 ORDER BY 1`, day)
+	floor50, _ := times(b, strangers(), floor)
+	for _, measure := range []string{"runs", "database"} {
+		b.Run(measure, func(b *testing.B) {
+			p50, p95 := times(b, clients, n.base+"/heat-map?measure="+measure+"&day="+day)
+			report(b, "p50-ms", p50, floor50)
+			b.ReportMetric(p95, "p95-ms")
 		})
 	}
 }

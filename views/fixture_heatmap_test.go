@@ -2,6 +2,26 @@ package views
 
 import "time"
 
+// loadOf is the same day by a measure that is sampled; of an hour and of a cell nobody looked.
+func loadOf(page Page, measure string) HeatMap {
+	p := heatOf(page)
+	p.Measure, p.SampledEvery = measure, 5*time.Second
+	for i, c := range p.Cells {
+		load := HeatLoad{Database: float64(c.Runs*c.Runs) * 3, Locks: float64(c.Runs*c.Runs) / 4}
+		if i/12 == 5 || i == 30 {
+			load = HeatLoad{Unsampled: c.Runs > 0}
+		}
+		if c.Expected {
+			load.Locks = 0
+		}
+		p.Cells[i].Load = load
+	}
+	busy, waits := 84.0, 3.0
+	p.Runs[0].Database, p.Runs[0].Locks = &busy, &waits
+	p.Cells[30].Load = HeatLoad{Database: 40, Unsampled: true}
+	return p
+}
+
 // heatOf is a day with a full night, the present in the early afternoon and what is expected behind it.
 func heatOf(page Page) HeatMap {
 	page.Now = page.Now.Add(10*time.Hour + 3*time.Minute)

@@ -12,30 +12,39 @@ import (
 // HeatMap is one day in five minutes: what ran in each cell, and behind now what the schedules expect.
 type HeatMap struct {
 	Page
-	Day       time.Time // noon of the day in the page's zone
-	Today     bool
-	Tomorrow  bool
-	Empty     bool // nothing is collected of the day, and nothing is expected
-	Latest    time.Time
-	Allowed   int // runs that there may be at once
-	Cells     [288]HeatCell
-	Measure   string // runs or rows
-	Kind      string // technical, campaign; empty: both
-	Minimum   time.Duration
-	Workflow  string
-	Workflows []Option // those that pass the duration filter
-	Query     string
-	Table     bool // as a table instead of the grid
-	Cell      int  // chosen; -1: none
-	Runs      []HeatRun
-	RunCount  int64 // of the chosen cell, of which 200 are listed
-	Expected  []HeatRun
+	Day      time.Time // noon of the day in the page's zone
+	Today    bool
+	Tomorrow bool
+	Empty    bool // nothing is collected of the day, and nothing is expected
+	Latest   time.Time
+	Allowed  int // runs that there may be at once
+	Cells    [288]HeatCell
+	Measure  string // runs, rows, database or locks
+	Kind     string // technical, campaign; empty: both
+	// SampledEvery is the pause between two looks at the runs' backends.
+	SampledEvery time.Duration
+	Minimum      time.Duration
+	Workflow     string
+	Workflows    []Option // those that pass the duration filter
+	Query        string
+	Table        bool // as a table instead of the grid
+	Cell         int  // chosen; -1: none
+	Runs         []HeatRun
+	RunCount     int64 // of the chosen cell, of which 200 are listed
+	Expected     []HeatRun
 }
 
 // HeatCell is what a cell shows. Absent ones are of an hour that the clock left out.
 type HeatCell struct {
 	Runs, Rows            int64
+	Load                  HeatLoad
 	Expected, Now, Absent bool
+}
+
+// HeatLoad is what samples say, in seconds. Unsampled: a run was at work long enough to be seen, and nobody looked.
+type HeatLoad struct {
+	Database, Locks float64
+	Unsampled       bool
 }
 
 // HeatRun is an execution in the chosen cell, or one that is expected there.
@@ -47,6 +56,7 @@ type HeatRun struct {
 	Begun, Ended    time.Time
 	Running         bool
 	Rows            int64
+	Database, Locks *float64 // seconds; nil: it was not sampled
 	Activities      []HeatActivity
 }
 
@@ -57,74 +67,10 @@ type HeatActivity struct {
 	Running bool
 }
 
-// value is what the measure shows of a cell.
-func (p HeatMap) value(c HeatCell) int64 {
-	if p.Measure == "rows" {
-		return c.Rows
-	}
-	return c.Runs
-}
-
-// heatLimits are the largest values of the steps of the ramp but the last.
-func heatLimits(measure string) []int64 {
-	if measure == "rows" {
-		return []int64{0, 99, 999, 9_999, 99_999, 999_999, 9_999_999}
-	}
-	return []int64{0, 1, 3, 5, 8, 12, 20}
-}
-
-// level is the step of the ramp, 0 to 7.
-func (p HeatMap) level(n int64) int {
-	limits := heatLimits(p.Measure)
-	for i, limit := range limits {
-		if n <= limit {
-			return i
-		}
-	}
-	return len(limits)
-}
-
-func (p HeatMap) cellClass(i int) string {
-	c := p.Cells[i]
-	kind := "h"
-	if c.Expected {
-		kind = "e"
-	}
-	class := kind + strconv.Itoa(p.level(p.value(c)))
-	if c.Now {
-		class += " now"
-	}
-	return class
-}
-
-// cellText is the number in a cell; none for zero.
-func (p HeatMap) cellText(c HeatCell) string {
-	n := p.value(c)
-	switch {
-	case n == 0:
-		return ""
-	case p.Measure == "rows" && n >= 1000 && n < 10_000:
-		return fmt.Sprintf("%.1fk", float64(n)/1000)
-	}
-	return strings.ReplaceAll(Short(n), nnbsp, "")
-}
-
 func clockOf(cell int) string { return fmt.Sprintf("%02d:%02d", cell/12, cell%12*5) }
 
 // spanOf is a cell in words: 01:00 – 01:05.
 func spanOf(cell int) string { return clockOf(cell) + " – " + clockOf((cell+1)%288) }
-
-// cellSays is a cell for those who do not see it.
-func (p HeatMap) cellSays(i int) string {
-	c := p.Cells[i]
-	switch {
-	case c.Absent:
-		return p.T("heat.absent", clockOf(i))
-	case c.Expected:
-		return clockOf(i) + ", " + p.T("heat.says_expected", Number(c.Runs), Number(c.Rows))
-	}
-	return clockOf(i) + ", " + p.T("heat.says", Number(c.Runs), Number(c.Rows))
-}
 
 // peak is the fullest cell of what happened, or of what is expected when nothing did; -1: all are empty.
 func (p HeatMap) peak() (cell int, expected bool) {
@@ -148,29 +94,6 @@ func (p HeatMap) Peak() int {
 	return cell
 }
 
-// finding is the title.
-func (p HeatMap) finding() string {
-	cell, expected := p.peak()
-	if cell < 0 {
-		if p.Empty {
-			return p.T("heat.title_unloaded", p.DayYear(p.Day))
-		}
-		return p.T("heat.title_none", p.DayYear(p.Day))
-	}
-	key := "heat.title_" + p.Measure
-	if expected {
-		key += "_expected"
-	}
-	if p.Measure == "rows" {
-		return p.T(key, strings.ReplaceAll(Short(p.Cells[cell].Rows), nnbsp, " "), clockOf(cell))
-	}
-	return p.T(key, Number(p.Cells[cell].Runs), clockOf(cell), Number(int64(p.Allowed)))
-}
-
-func (p HeatMap) lede() string {
-	return p.T("heat.lede_"+p.Measure, p.DayYear(p.Day), p.Zone.String())
-}
-
 // address is this page with some parts of its address changed; an empty value leaves a part out.
 func (p HeatMap) address(changes ...string) string {
 	values := url.Values{}
@@ -181,7 +104,7 @@ func (p HeatMap) address(changes ...string) string {
 		}
 	}
 	set("day", p.Day.In(p.Zone).Format(time.DateOnly))
-	if p.Measure == "rows" {
+	if p.Measure != heatMeasures[0] {
 		set("measure", p.Measure)
 	}
 	set("type", p.Kind)
@@ -231,31 +154,6 @@ func (p HeatMap) minimums() []Option {
 	return all
 }
 
-// heatStep is one step of the legend.
-type heatStep struct{ class, text string }
-
-func (p HeatMap) legend() []heatStep {
-	limits := heatLimits(p.Measure)
-	steps := []heatStep{{"h0", "0"}}
-	brief := func(n int64) string { return strings.ReplaceAll(Short(n), nnbsp, "") }
-	for i := 1; i < len(limits); i++ {
-		from, to := limits[i-1]+1, limits[i]
-		text := brief(from) + "–" + brief(to)
-		if from == to {
-			text = brief(to)
-		}
-		if p.Measure == "rows" {
-			text = "≥ " + brief(from)
-		}
-		steps = append(steps, heatStep{"h" + strconv.Itoa(i), text})
-	}
-	last := "> " + brief(limits[len(limits)-1])
-	if p.Measure == "rows" {
-		last = "≥ " + brief(limits[len(limits)-1]+1)
-	}
-	return append(steps, heatStep{"h7", last})
-}
-
 // bar places an execution on the axis of the chosen cell's list, a quarter of an hour before it to half an hour behind.
 func (p HeatMap) bar(r HeatRun) (x, width string) {
 	local := p.Day.In(p.Zone)
@@ -281,22 +179,17 @@ func (p HeatMap) listNote() string {
 	return p.N(key, all, Number(all-marketing), Number(marketing))
 }
 
-// tableRows are the cells that are not empty.
-func (p HeatMap) tableRows() []int {
-	var rows []int
-	for i, c := range p.Cells {
-		if c.Runs > 0 || c.Rows > 0 {
-			rows = append(rows, i)
-		}
-	}
-	return rows
-}
-
 // heatFacts is the second line of an execution: its workflow's id, when, its rows and its activities.
 func (p HeatMap) heatFacts(r HeatRun) string {
 	facts := []string{p.T("heat.id", strconv.FormatInt(r.WorkflowID, 10)), p.Clock(r.Begun)}
 	if r.Rows > 0 {
 		facts = append(facts, p.T("heat.rows", Number(r.Rows)))
+	}
+	if r.Database != nil {
+		facts = append(facts, p.T("heat.fact_database", p.seconds(*r.Database)))
+	}
+	if r.Locks != nil && *r.Locks > 0 {
+		facts = append(facts, p.T("heat.fact_locks", p.seconds(*r.Locks)))
 	}
 	switch {
 	case r.ID == 0:

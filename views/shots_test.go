@@ -36,6 +36,8 @@ func shown(page Page) map[string]templ.Component {
 		"schedule":   SchedulePage(scheduleOf(page)),
 		"properties": PropertiesPage(propertiesOf(page)),
 		"heat-map":   HeatMapPage(heatOf(page)),
+		"heat-load":  HeatMapPage(loadOf(page, "database")),
+		"heat-locks": HeatMapPage(loadOf(page, "locks")),
 		"calendar":   CalendarPage(calendarOf(page)),
 		"sign-in":    SignInPage(signInOf(page)),
 		"set-up":     SetUpPage(setUpOf(page)),

@@ -28,7 +28,7 @@ type heatQuestion struct {
 func readHeat(c echo.Context, page views.Page) (heatQuestion, error) {
 	q := heatQuestion{measure: orElse(c.QueryParam("measure"), "runs"), kind: c.QueryParam("type"), workflow: c.QueryParam("workflow"),
 		text: strings.TrimSpace(c.QueryParam("q")), cell: -1, table: c.QueryParam("view") == "table"}
-	if !oneOf(q.measure, "runs", "rows") {
+	if !oneOf(q.measure, "runs", "rows", "database", "locks") {
 		return q, badInput("measure=" + q.measure)
 	}
 	if !oneOf(q.kind, "", "technical", "campaign") {
@@ -88,7 +88,7 @@ func (s *Server) showHeatMap(c echo.Context) error {
 	}
 	day := db.NewHeatDay(q.noon.Year(), q.noon.Month(), q.noon.Day(), page.Zone)
 	view := views.HeatMap{Page: page, Day: q.noon, Today: q.today == 0, Tomorrow: q.today == 1, Allowed: s.places(ctx), Measure: q.measure,
-		Kind: q.kind, Minimum: q.minimum, Workflow: q.workflow, Query: q.text, Table: q.table, Cell: q.cell}
+		SampledEvery: db.LoadEvery, Kind: q.kind, Minimum: q.minimum, Workflow: q.workflow, Query: q.text, Table: q.table, Cell: q.cell}
 	filter := db.HeatFilter{Minimum: q.minimum}
 	workflows, err := s.db.HeatWorkflows(ctx, day, filter)
 	if err != nil {
@@ -106,6 +106,15 @@ func (s *Server) showHeatMap(c echo.Context) error {
 		return err
 	}
 	fillHeat(&view, day, cells)
+	if oneOf(q.measure, "database", "locks") || q.table {
+		loads, err := s.db.HeatLoads(ctx, day, filter)
+		if err != nil {
+			return err
+		}
+		for i, load := range loads {
+			view.Cells[i].Load = views.HeatLoad(load)
+		}
+	}
 	expected := s.heatExpected(view, day, plans, filter)
 	addExpected(&view, day, expected)
 	view.Empty = len(workflows) == 0 && len(expected) == 0 && q.minimum == 0
@@ -175,7 +184,7 @@ func (s *Server) fillHeatList(c echo.Context, view *views.HeatMap, day db.HeatDa
 	}
 	for _, r := range runs {
 		row := views.HeatRun{ID: r.TaskID, Workflow: r.Workflow, Label: r.Label, WorkflowID: r.WorkflowID, Marketing: r.Kind == "campaign",
-			Begun: r.Start, Ended: r.End, Running: r.Running, Rows: r.Rows}
+			Begun: r.Start, Ended: r.End, Running: r.Running, Rows: r.Rows, Database: r.Database, Locks: r.Locks}
 		for _, a := range r.Activities {
 			activity := views.HeatActivity{Name: a.Name, Running: a.Seconds == nil}
 			if a.Seconds != nil {

@@ -21,7 +21,8 @@ func (s *Server) heatExpected(view views.HeatMap, day db.HeatDay, plans []db.Hea
 			filter.Names != nil && !slices.Contains(filter.Names, plan.Workflow) {
 			continue
 		}
-		run := views.HeatRun{Workflow: plan.Workflow, Label: plan.Label, Marketing: plan.Kind == "campaign", WorkflowID: plan.ID, Rows: plan.Rows}
+		run := views.HeatRun{Workflow: plan.Workflow, Label: plan.Label, Marketing: plan.Kind == "campaign", WorkflowID: plan.ID, Rows: plan.Rows,
+			Database: &plan.Database}
 		for _, at := range s.heatTimes(plan, view.Now, day.To) {
 			run.Begun, run.Ended = at, at.Add(plan.Usual)
 			if run.Ended.After(view.Now) && !run.Ended.Before(day.From) {
@@ -63,12 +64,16 @@ func (s *Server) heatTimes(plan db.HeatPlan, now, end time.Time) []time.Time {
 func addExpected(view *views.HeatMap, day db.HeatDay, expected []views.HeatRun) {
 	for _, run := range expected {
 		touched := int64(run.Ended.Sub(run.Begun.Truncate(db.HeatSlot))+db.HeatSlot-1) / int64(db.HeatSlot)
-		share := run.Rows / max(touched, 1)
+		share, busy := run.Rows/max(touched, 1), 0.0
+		if run.Database != nil {
+			busy = *run.Database / float64(max(touched, 1))
+		}
 		first, _ := slices.BinarySearchFunc(day.Slots, run.Begun.Truncate(db.HeatSlot), time.Time.Compare)
 		for i := first; i < len(day.Slots) && touches(run, day.Slots[i]); i++ {
 			if cell := &view.Cells[day.Cells[i]]; cell.Expected {
 				cell.Runs++
 				cell.Rows += share
+				cell.Load.Database += busy
 			}
 		}
 	}

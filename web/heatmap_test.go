@@ -143,3 +143,54 @@ func TestExpectedRunsFillTheirCells(t *testing.T) {
 		t.Errorf("got %+v and %+v, want now and expected", view.Cells[120], view.Cells[121])
 	}
 }
+
+// What samples say stands in the cells, in the list and in the table; where nobody looked, the page says so.
+func TestHeatMapShowsLoad(t *testing.T) {
+	t.Parallel()
+	c := heated(t)
+	c.ask("kim", http.MethodPost, "/heat-map/load", url.Values{"day": {"2026-03-10"}})
+	_, page := c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=database", nil)
+	wants(t, page, "Nobody looked at the runs of Tue 10 Mar 2026", "08:00, 3 runs, 2,500 rows changed, Database time not sampled", `class="cell unsampled"`)
+	c.run(`
+		INSERT INTO xtk.heatmap_load (task_id, slot, samples, database_seconds, lock_seconds)
+		SELECT t.id, '2026-03-10 08:00Z', 10, v.busy, v.waits
+		FROM (VALUES ('tracking', 40, 0), ('cleanup', 95.4, 12)) v (name, busy, waits)
+		JOIN xtk.workflow w ON w.internal_name = v.name
+		JOIN xtk.workflow_task t ON t.workflow_id = w.id`)
+	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=database", nil)
+	wants(t, page, "<h1>2\u202fm\u202f15\u202fs of database time at 08:00, the most of the day", "Sampled every 5\u202fs", ">135</a>",
+		"08:05, 1 runs, 500 rows changed, Database time not sampled", "1\u202fm\u202f35\u202fs in the database · 12\u202fs waiting for locks")
+	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=locks&workflow=tracking", nil)
+	wants(t, page, "No run was seen waiting for a lock on Tue 10 Mar 2026", "08:00, 1 runs, 1,000 rows changed, Lock waits 0\u202fs")
+	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=locks&view=table", nil)
+	wants(t, page, "12\u202fs of waiting for locks at 08:00", ">2\u202fm\u202f15\u202fs</td>", ">12\u202fs</td>", ">not sampled</td>")
+	if strings.Contains(page, "no forecast") {
+		t.Error("a day that is over: got words about a forecast")
+	}
+}
+
+// Tomorrow's database time is what runs usually take; lock waits have no forecast, and the page says so.
+func TestHeatMapExpectsLoad(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	c.run(`
+		UPDATE xtk.workflow
+		SET state = 'started', next_processing = date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '1 day 4 hours'
+		WHERE internal_name = 'cleanup'`)
+	c.run(`
+		WITH t AS (
+			INSERT INTO xtk.workflow_task (workflow_id, node, backend_pid, status, start_date, completion_date, rows_changed)
+			SELECT w.id, 'n', 1, 'completed', now() - n * interval '1 day', now() - n * interval '1 day' + interval '10 minutes', 300
+			FROM xtk.workflow w, generate_series(2, 4) n
+			WHERE w.internal_name = 'cleanup'
+			RETURNING id, start_date
+		)
+		INSERT INTO xtk.heatmap_load (task_id, slot, samples, database_seconds, lock_seconds)
+		SELECT id, date_bin('5 minutes', start_date, 'epoch'), 10, 200, 50
+		FROM t`)
+	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
+	_, page := c.ask("kim", http.MethodGet, "/heat-map?measure=database&day="+tomorrow, nil)
+	wants(t, page, "1\u202fm\u202f40\u202fs of database time expected at 04:00", "04:05, 1 runs and 150 rows expected, Database time 1\u202fm\u202f40\u202fs")
+	_, page = c.ask("kim", http.MethodGet, "/heat-map?measure=locks&day="+tomorrow, nil)
+	wants(t, page, "No forecast of lock waits for", "There is no forecast for this measure.", "Lock waits no forecast")
+}

@@ -55,6 +55,8 @@ type Engine struct {
 	clock     *clock
 	spares    *spares
 	lag       time.Duration // tests make one process slower than another
+	// sampleEvery is shorter in tests.
+	sampleEvery time.Duration
 	// Of the working goroutine alone: when the node was shown alive and its tables looked after.
 	seen, kept time.Time
 
@@ -68,7 +70,8 @@ func New(config Config) *Engine {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	e := &Engine{config: config, workflows: map[string]jobs.Workflow{}, bell: make(chan struct{}, 1), running: map[int64]*execution{}}
+	e := &Engine{config: config, workflows: map[string]jobs.Workflow{}, bell: make(chan struct{}, 1), running: map[int64]*execution{},
+		sampleEvery: db.LoadEvery}
 	for _, w := range config.Workflows {
 		if w.Run != nil {
 			e.workflows[w.Name] = w
@@ -99,6 +102,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	loops.Go(func() { e.listen(ctx) })
 	loops.Go(func() { e.work(ctx) })
 	loops.Go(func() { e.partitions(ctx) })
+	loops.Go(func() { e.sample(ctx) })
 	<-ctx.Done()
 	err = clock.close()
 	loops.Wait()

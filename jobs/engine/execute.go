@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -87,14 +89,16 @@ func (e *Engine) stopTask(ctx context.Context, task int64) {
 	}
 }
 
+// mine lists the runs of this process.
+func (e *Engine) mine() []int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Collect(maps.Keys(e.running))
+}
+
 // stopAsked finds runs of this process that were asked to stop while the bell was not heard.
 func (e *Engine) stopAsked(ctx context.Context) error {
-	e.mu.Lock()
-	mine := make([]int64, 0, len(e.running))
-	for task := range e.running {
-		mine = append(mine, task)
-	}
-	e.mu.Unlock()
+	mine := e.mine()
 	if len(mine) == 0 {
 		return nil
 	}
