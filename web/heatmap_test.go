@@ -150,7 +150,7 @@ func TestHeatMapShowsLoad(t *testing.T) {
 	c := heated(t)
 	c.ask("kim", http.MethodPost, "/heat-map/load", url.Values{"day": {"2026-03-10"}})
 	_, page := c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=database", nil)
-	wants(t, page, "Nobody looked at the runs of Tue 10 Mar 2026", "08:00, 3 runs, 2,500 rows changed, Database time not sampled", `class="cell unsampled"`)
+	wants(t, page, "Nobody looked at the runs of Tue 10 Mar 2026", "08:00, runs 3, rows changed 2,500, Database time not sampled", `class="cell unsampled"`)
 	c.run(`
 		INSERT INTO xtk.heatmap_load (task_id, slot, samples, database_seconds, lock_seconds)
 		SELECT t.id, '2026-03-10 08:00Z', 10, v.busy, v.waits
@@ -159,9 +159,9 @@ func TestHeatMapShowsLoad(t *testing.T) {
 		JOIN xtk.workflow_task t ON t.workflow_id = w.id`)
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=database", nil)
 	wants(t, page, "<h1>2\u202fm\u202f15\u202fs of database time at 08:00, the most of the day", "Sampled every 5\u202fs", ">135</a>",
-		"08:05, 1 runs, 500 rows changed, Database time not sampled", "1\u202fm\u202f35\u202fs in the database · 12\u202fs waiting for locks")
+		"08:05, runs 1, rows changed 500, Database time not sampled", "1\u202fm\u202f35\u202fs in the database · 12\u202fs waiting for locks")
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=locks&workflow=tracking", nil)
-	wants(t, page, "No run was seen waiting for a lock on Tue 10 Mar 2026", "08:00, 1 runs, 1,000 rows changed, Lock waits 0\u202fs")
+	wants(t, page, "No run was seen waiting for a lock on Tue 10 Mar 2026", "08:00, runs 1, rows changed 1,000, Lock waits 0\u202fs")
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?day=2026-03-10&measure=locks&view=table", nil)
 	wants(t, page, "12\u202fs of waiting for locks at 08:00", ">2\u202fm\u202f15\u202fs</td>", ">12\u202fs</td>", ">not sampled</td>")
 	if strings.Contains(page, "no forecast") {
@@ -190,7 +190,7 @@ func TestHeatMapExpectsLoad(t *testing.T) {
 		FROM t`)
 	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly)
 	_, page := c.ask("kim", http.MethodGet, "/heat-map?measure=database&day="+tomorrow, nil)
-	wants(t, page, "1\u202fm\u202f40\u202fs of database time expected at 04:00", "04:05, 1 runs and 150 rows expected, Database time 1\u202fm\u202f40\u202fs")
+	wants(t, page, "1\u202fm\u202f40\u202fs of database time expected at 04:00", "04:05, expected: runs 1, rows 150, Database time 1\u202fm\u202f40\u202fs")
 	_, page = c.ask("kim", http.MethodGet, "/heat-map?measure=locks&day="+tomorrow, nil)
 	wants(t, page, "No forecast of lock waits for", "There is no forecast for this measure.", "Lock waits no forecast")
 }
