@@ -81,6 +81,22 @@ const heatRuns = `
 	  AND ($4 = '' OR s.kind = $4)
 	  AND ($5::text[] IS NULL OR s.workflow_name = ANY ($5))`
 
+// serially asks one question of the heat map without parallel workers, which take longer to start than it takes.
+func serially[T any](ctx context.Context, d *DB, collect pgx.RowToFunc[T], sql string, args ...any) (all []T, err error) {
+	err = d.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL max_parallel_workers_per_gather = 0`); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(rows, collect)
+		return err
+	})
+	return all, err
+}
+
 func (f HeatFilter) args(day HeatDay) []any {
 	return []any{day.From, day.To, f.Minimum, f.Kind, f.Names}
 }
@@ -98,7 +114,11 @@ func numbers(slots []time.Time) []int64 {
 func (d *DB) HeatMap(ctx context.Context, day HeatDay, filter HeatFilter) ([HeatCells]HeatCell, error) {
 	var cells [HeatCells]HeatCell
 	slots := numbers(day.Slots)
-	rows, err := d.Pool.Query(ctx, `
+	type counted struct {
+		Cell       int
+		Runs, Rows int64
+	}
+	all, err := serially(ctx, d, pgx.RowToStructByPos[counted], `
 		WITH run AS (`+heatRuns+`)
 		SELECT n.cell, count(DISTINCT r.task_id), round(sum(r.rows_changed::float8 / (r.last - r.first + 1)))::bigint
 		FROM run r
@@ -108,14 +128,8 @@ func (d *DB) HeatMap(ctx context.Context, day HeatDay, filter HeatFilter) ([Heat
 	if err != nil {
 		return cells, fmt.Errorf("heat map of %s: %w", day.From.Format(time.DateOnly), err)
 	}
-	var cell int
-	var count HeatCell
-	_, err = pgx.ForEachRow(rows, []any{&cell, &count.Runs, &count.Rows}, func() error {
-		cells[cell] = count
-		return nil
-	})
-	if err != nil {
-		return cells, fmt.Errorf("heat map of %s: %w", day.From.Format(time.DateOnly), err)
+	for _, one := range all {
+		cells[one.Cell] = HeatCell{Runs: one.Runs, Rows: one.Rows}
 	}
 	return cells, nil
 }

@@ -52,7 +52,14 @@ const unseen = 3 * LoadEvery
 func (d *DB) HeatLoads(ctx context.Context, day HeatDay, filter HeatFilter) ([HeatCells]HeatLoad, error) {
 	var cells [HeatCells]HeatLoad
 	slots := numbers(day.Slots)
-	rows, err := d.Pool.Query(ctx, `
+	type seen struct {
+		Cell int
+		Load HeatLoad
+	}
+	all, err := serially(ctx, d, func(row pgx.CollectableRow) (one seen, err error) {
+		err = row.Scan(&one.Cell, &one.Load.Database, &one.Load.Locks, &one.Load.Unsampled)
+		return one, err
+	}, `
 		WITH run AS (`+heatRuns+`), seen AS (
 			SELECT task_id, slot, database_seconds, lock_seconds
 			FROM xtk.heatmap_load
@@ -70,14 +77,8 @@ func (d *DB) HeatLoads(ctx context.Context, day HeatDay, filter HeatFilter) ([He
 	if err != nil {
 		return cells, fmt.Errorf("load of %s: %w", day.From.Format(time.DateOnly), err)
 	}
-	var cell int
-	var load HeatLoad
-	_, err = pgx.ForEachRow(rows, []any{&cell, &load.Database, &load.Locks, &load.Unsampled}, func() error {
-		cells[cell] = load
-		return nil
-	})
-	if err != nil {
-		return cells, fmt.Errorf("load of %s: %w", day.From.Format(time.DateOnly), err)
+	for _, one := range all {
+		cells[one.Cell] = one.Load
 	}
 	return cells, nil
 }

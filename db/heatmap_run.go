@@ -17,19 +17,16 @@ type HeatWorkflow struct {
 
 // HeatWorkflows lists the workflows of which an execution of the day passes the filter, by name.
 func (d *DB) HeatWorkflows(ctx context.Context, day HeatDay, filter HeatFilter) ([]HeatWorkflow, error) {
-	rows, err := d.Pool.Query(ctx, `
+	all, err := serially(ctx, d, pgx.RowToStructByPos[HeatWorkflow], `
 		WITH run AS (`+heatRuns+`)
 		SELECT workflow_name, max(workflow_label), max(kind), count(*), max(ended)
 		FROM run
 		GROUP BY workflow_name
 		ORDER BY workflow_name`, filter.args(day)...)
-	if err == nil {
-		var all []HeatWorkflow
-		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[HeatWorkflow]); err == nil {
-			return all, nil
-		}
+	if err != nil {
+		return nil, fmt.Errorf("workflows of the heat map of %s: %w", day.From.Format(time.DateOnly), err)
 	}
-	return nil, fmt.Errorf("workflows of the heat map of %s: %w", day.From.Format(time.DateOnly), err)
+	return all, nil
 }
 
 // HeatActivity is a step of an execution, Seconds long; nil: still at work.
@@ -53,7 +50,7 @@ type HeatRun struct {
 
 // HeatRuns lists the executions at work in some five minutes of a day, longest first, with their activities.
 func (d *DB) HeatRuns(ctx context.Context, day HeatDay, filter HeatFilter, slots []time.Time) ([]HeatRun, error) {
-	rows, err := d.Pool.Query(ctx, `
+	all, err := serially(ctx, d, pgx.RowToStructByPos[HeatRun], `
 		WITH run AS (`+heatRuns+`)
 		SELECT r.task_id, r.workflow_name, r.workflow_label, r.kind, r.start_date, r.ended, r.open, r.rows_changed,
 		       a.activities, l.database_seconds, l.lock_seconds, r.workflow_id, count(*) OVER ()
@@ -71,13 +68,10 @@ func (d *DB) HeatRuns(ctx context.Context, day HeatDay, filter HeatFilter, slots
 		WHERE EXISTS (SELECT FROM unnest($6::bigint[]) AS n (number) WHERE n.number BETWEEN r.first AND r.last)
 		ORDER BY r.ended - r.start_date DESC, r.task_id
 		LIMIT 200`, append(filter.args(day), numbers(slots))...)
-	if err == nil {
-		var all []HeatRun
-		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[HeatRun]); err == nil {
-			return all, nil
-		}
+	if err != nil {
+		return nil, fmt.Errorf("executions of the heat map: %w", err)
 	}
-	return nil, fmt.Errorf("executions of the heat map: %w", err)
+	return all, nil
 }
 
 // HeatPlan is a started workflow of which more executions are expected, or one that is at work.
