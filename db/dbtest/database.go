@@ -92,11 +92,25 @@ func create(t testing.TB, template string) string {
 		t.Fatalf("create the test database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := administer(context.Background(), "DROP DATABASE "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+		if err := administer(context.Background(), drop(name)); err != nil {
 			t.Errorf("drop the test database: %v", err)
 		}
 	})
 	return patient(urlOf(name))
+}
+
+// Drop closes a database and drops it now, for a test that makes more of them than memory holds.
+func Drop(t testing.TB, d *db.DB) {
+	t.Helper()
+	name := d.Pool.Config().ConnConfig.Database
+	d.Close()
+	if err := administer(context.Background(), drop(name)); err != nil {
+		t.Errorf("drop the test database: %v", err)
+	}
+}
+
+func drop(name string) string {
+	return "DROP DATABASE IF EXISTS " + pgx.Identifier{name}.Sanitize() + " WITH (FORCE)"
 }
 
 // makeTemplate fills a new database and closes it for connections.

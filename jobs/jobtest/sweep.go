@@ -121,7 +121,7 @@ func (s *sweep) picks(limit int) []int {
 func (s *sweep) cutAt(t testing.TB, k int, after bool) string {
 	t.Helper()
 	d := s.copy(t)
-	defer d.Close()
+	defer dbtest.Drop(t, d)
 	session, line := openWire(t, d, "cut")
 	line.cutAt, line.after = k, after
 	first := run(t, d, s.w, "normal", s.with(on(session, line), Lost()))
@@ -140,7 +140,7 @@ func (s *sweep) cutAt(t testing.TB, k int, after bool) string {
 func (s *sweep) stopAt(t testing.TB, k int) string {
 	t.Helper()
 	d := s.copy(t)
-	defer d.Close()
+	defer dbtest.Drop(t, d)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	session, line := openWire(t, d, "stopped")
