@@ -156,7 +156,8 @@ func JudgeDrift(ctx context.Context, tx pgx.Tx, task int64) ([]Drift, error) {
 	return opened, nil
 }
 
-// DriftingRun is a run that is on and has passed a limit of which its workflow has no open alarm.
+// DriftingRun is a run to compare: one that is on and has passed a limit of which its workflow has no open alarm, or one
+// that has just completed.
 type DriftingRun struct{ TaskID, WorkflowID int64 }
 
 // DriftingRuns judges all runs that are on in one statement. Most of the time there is none to be told of, and before

@@ -20,20 +20,34 @@ func (e *Engine) watchDrift(ctx context.Context) error {
 	}
 	var failed []error
 	for _, run := range drifting {
-		failed = append(failed, e.inTx(ctx, func(tx pgx.Tx) error {
-			var name string
-			if err := tx.QueryRow(ctx, `SELECT internal_name FROM xtk.workflow WHERE id = $1 FOR UPDATE`, run.WorkflowID).Scan(&name); err != nil {
-				return fmt.Errorf("lock the workflow: %w", err)
-			}
-			return judgeDrift(ctx, tx, name, run.TaskID, true)
-		}))
+		failed = append(failed, e.inTx(ctx, func(tx pgx.Tx) error { return judgeDrift(ctx, tx, run, true) }))
 	}
 	return errors.Join(failed...)
 }
 
-// judgeDrift compares a run with comparable ones, and tells the supervisors of its workflow, whose row is locked, once of
-// what it opened.
-func judgeDrift(ctx context.Context, tx pgx.Tx, workflow string, task int64, running bool) error {
+// judgeEnded compares a run that has completed. It does so behind the run's own end and on a session of the pool, which
+// knows the statement: a run's session is new, and would plan it for longer than most runs take. When the process is lost
+// in between, the run opens and closes nothing.
+func (e *Engine) judgeEnded(ctx context.Context, x *execution) {
+	end, done := context.WithTimeout(ctx, drainFor)
+	defer done()
+	err := e.inTx(end, func(tx pgx.Tx) error {
+		return judgeDrift(end, tx, db.DriftingRun{TaskID: x.task, WorkflowID: x.workflowID}, false)
+	})
+	if err != nil {
+		e.config.Logger.WarnContext(end, "a run was not compared with others", "run", x.task, "error", err)
+	}
+}
+
+// judgeDrift compares a run with comparable ones, under the lock of its workflow, and tells the supervisors once of what it
+// opened.
+func judgeDrift(ctx context.Context, tx pgx.Tx, run db.DriftingRun, running bool) error {
+	var workflow string
+	err := tx.QueryRow(ctx, `SELECT internal_name FROM xtk.workflow WHERE id = $1 FOR UPDATE`, run.WorkflowID).Scan(&workflow)
+	if err != nil {
+		return fmt.Errorf("lock the workflow: %w", err)
+	}
+	task := run.TaskID
 	opened, err := db.JudgeDrift(ctx, tx, task)
 	if err != nil || len(opened) == 0 {
 		return err

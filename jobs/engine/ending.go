@@ -112,11 +112,6 @@ func (e ending) apply(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	if e.mode == "normal" {
-		if err := judgeDrift(ctx, tx, p.name, e.task, false); err != nil {
-			return err
-		}
-	}
 	return p.tell(ctx, tx, e, c)
 }
 

@@ -47,6 +47,9 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 	x.cancel(nil)
 	end := context.WithoutCancel(ctx)
 	closing := letGo(end, x.session)
+	if outcome.Status == "completed" && x.mode == "normal" {
+		e.judgeEnded(end, x)
+	}
 	log := e.config.Logger.With("run", x.task, "workflow", x.workflow.Name, "status", outcome.Status)
 	switch {
 	case outcome.Status == "lost":
