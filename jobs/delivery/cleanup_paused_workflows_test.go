@@ -191,7 +191,7 @@ func TestResumedJustBeforeTheStop(t *testing.T) {
 	go func() {
 		for waits := false; !waits && t.Context().Err() == nil; {
 			_ = d.Pool.QueryRow(context.Background(), `
-				SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+				SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid')`).Scan(&waits)
 		}
 		_ = tx.Commit(context.Background())
 	}()
