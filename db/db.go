@@ -34,6 +34,7 @@ type DB struct {
 	url     string
 	key     []byte
 	hashing chan struct{}
+	pulse   pulse
 }
 
 // Open connects to a database, which must be PostgreSQL 15 or later and answer now. What the URL sets (pool size,

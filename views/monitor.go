@@ -10,19 +10,11 @@ import (
 type Monitoring struct {
 	Page
 	Build, Host, Postgres, Database  string
-	Modules                          []Module
+	Nodes                            []Node
 	OfHost, OfDatabase               []Indicator
 	Workflows                        []Watched
 	FailedDeliveries, OpenDeliveries int
 	LastSent                         time.Time
-}
-
-// Module is a process that is up, or that is missing: it has not said that it ended.
-type Module struct {
-	Name, Host, Version string
-	PID, Running        int
-	Started, Seen       time.Time
-	Alive               bool
 }
 
 // Unit says how the numbers of an indicator are written.
@@ -64,11 +56,10 @@ type Watched struct {
 // counts are the alerts and warnings: a missing process or a failed workflow is an alert.
 func (m Monitoring) counts() (alerts, warnings int64) {
 	alive := false
-	for _, module := range m.Modules {
-		alive = alive || module.Alive
-		if !module.Alive {
-			alerts++
-		}
+	for _, node := range m.Nodes {
+		alive = alive || !node.Missing
+		a, w := node.counts()
+		alerts, warnings = alerts+a, warnings+w
 	}
 	if !alive && alerts == 0 {
 		alerts++
@@ -139,11 +130,4 @@ func (i Indicator) write(p Page, v float64) string {
 		return strconv.FormatFloat(v, 'f', 2, 64)
 	}
 	return Number(int64(v))
-}
-
-func (m Module) level() string {
-	if m.Alive {
-		return "ok"
-	}
-	return "alert"
 }

@@ -31,6 +31,7 @@ func shown(page Page) map[string]templ.Component {
 		"lift":       LiftPage(LiftForm{Page: frozenPage(page), Waiting: 3}),
 		"frozen":     WorkflowsPage(workflowsOf(frozenPage(page))),
 		"monitoring": MonitoringPage(monitoringOf(page)),
+		"retire":     RetirePage(retireOf(page)),
 		"statement":  StatementPage(statementOf(page)),
 		"last":       DialogPage(lastOf(page)),
 		"schedule":   SchedulePage(scheduleOf(page)),

@@ -103,7 +103,7 @@ func (c *console) pagesOf() []string {
 	pages := []string{"/", "/workflows", "/workflows/cleanup", "/workflows/cleanup/schedule", "/workflows/cleanup/properties", "/workflows/cleanup/start", "/runs", "/about",
 		"/operators", "/operators/reader", "/audit", "/account", "/groups/strange", "/options", "/options/NmsServer_URL", "/billing", "/billing/1",
 		"/accounts", "/accounts/outside", "/mail", "/mail/1000", "/deliverability", "/deliverability/texts/1000", "/calendar", "/statement",
-		"/workflows/cleanup/statement", "/workflows/cleanup/pause", "/monitoring", "/freeze"}
+		"/workflows/cleanup/statement", "/workflows/cleanup/pause", "/monitoring", "/monitoring/nodes/1/retire", "/freeze"}
 	rows, err := c.db.Pool.Query(c.t.Context(), `SELECT '/runs/' || id FROM xtk.workflow_task ORDER BY id`)
 	if err != nil {
 		c.t.Fatal(err)

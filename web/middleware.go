@@ -129,10 +129,15 @@ func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Du
 		s.logger.Error("request", append(line, "error", t.err.Error())...)
 	case t.err != nil:
 		s.logger.Info("request", append(line, "refused", t.err.Error())...)
+	case polled(t.route):
+		s.logger.Debug("request", line...)
 	default:
 		s.logger.Info("request", line...)
 	}
 }
+
+// polled routes are asked every few seconds by balancers, monitoring systems and the process itself.
+func polled(route string) bool { return oneOf(route, "/healthz", "/readyz", "/r/test", "/nl/ping") }
 
 // enter is around the handler of a route: the session, the right, the limits and the deadline.
 func (s *Server) enter(r route) echo.HandlerFunc {

@@ -46,15 +46,9 @@ func (s *Server) monitoring(c echo.Context) (views.Monitoring, error) {
 	page.Refresh, page.Updated = 30*time.Second, true
 	view := views.Monitoring{Page: page, Build: s.config.Build}
 	view.Host, _ = os.Hostname()
-	nodes, err := s.db.Nodes(ctx)
-	if err != nil {
+	var err error
+	if view.Nodes, err = s.watchedNodes(ctx); err != nil {
 		return view, err
-	}
-	for _, node := range nodes {
-		if node.Alive || node.Stopped == nil {
-			view.Modules = append(view.Modules, views.Module{Name: node.Name, Host: node.Host, PID: node.PID, Version: node.Version,
-				Started: node.Started, Seen: node.Seen, Alive: node.Alive, Running: node.Running})
-		}
 	}
 	vitals, err := s.db.Vitals(ctx)
 	if err != nil {
@@ -93,6 +87,14 @@ func (s *Server) monitored(page views.Page, w db.WorkflowRow) (views.Watched, bo
 	return watched, state.Calls()
 }
 
+// known is a moment of a document; null when there is none.
+func known(at time.Time) any {
+	if at.IsZero() {
+		return nil
+	}
+	return at.UTC()
+}
+
 // monitorDocument is the JSON of the page; its names are an interface and stay.
 func monitorDocument(view views.Monitoring) map[string]any {
 	indicators := []map[string]any{}
@@ -101,9 +103,11 @@ func monitorDocument(view views.Monitoring) map[string]any {
 			"warning": i.Warning, "alert": i.Alert, "unit": i.Unit, "state": i.Level()})
 	}
 	modules := []map[string]any{}
-	for _, m := range view.Modules {
-		modules = append(modules, map[string]any{"name": m.Name, "host": m.Host, "pid": m.PID, "version": m.Version,
-			"started": m.Started.UTC(), "seen": m.Seen.UTC(), "alive": m.Alive, "runs": m.Running})
+	for _, n := range view.Nodes {
+		for _, m := range n.Modules {
+			modules = append(modules, map[string]any{"name": n.Name, "module": m.Name, "state": m.State, "host": n.Host, "pid": n.PID,
+				"version": n.Version, "started": known(m.Started), "seen": known(m.Seen), "alive": !n.Missing, "runs": n.Running})
+		}
 	}
 	workflows := []map[string]any{}
 	for _, w := range view.Workflows {

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"nightshift/db"
 	"nightshift/views"
@@ -30,8 +33,8 @@ func TestMonitoring(t *testing.T) {
 	var document struct {
 		State   string
 		Modules []struct {
-			Name  string
-			Alive bool
+			Name, Module, State string
+			Alive               bool
 		}
 		Indicators []struct {
 			Key                   string
@@ -43,7 +46,7 @@ func TestMonitoring(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &document); err != nil || got.StatusCode != http.StatusOK {
 		t.Fatalf("JSON: got %d, %v: %s", got.StatusCode, err, body)
 	}
-	if document.State != "alert" || len(document.Modules) != 1 || document.Modules[0].Alive || len(document.Workflows) != 1 || document.Workflows[0].Name != "cleanup" {
+	if document.State != "alert" || len(document.Modules) != 5 || document.Modules[4].State != "missing" || document.Modules[0].Alive || len(document.Workflows) != 1 || document.Workflows[0].Name != "cleanup" {
 		t.Errorf("got %+v, want an alert for the missing process and the failed workflow", document)
 	}
 	seen := map[string]bool{}
@@ -75,5 +78,76 @@ func TestIndicatorLevels(t *testing.T) {
 		if want := map[string]string{"connections": "alert", "dead_rows": "warning"}[i.Key]; i.Level() != want && want != "" || i.Key == "size" && i.Level() != "ok" {
 			t.Errorf("%s: got %s, want %s", i.Key, i.Level(), want)
 		}
+	}
+}
+
+// A node that is missing is an alert until an administrator says that it is retired, on a page that asks; the trail keeps it.
+func TestRetireOnPage(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version) VALUES (7, 'gone', 'machine-2', 7, 'test')`); err != nil {
+		t.Fatal(err)
+	}
+	const path = "/monitoring/nodes/7/retire"
+	if _, body := c.ask("reader", http.MethodGet, "/monitoring", nil); !strings.Contains(body, "missing") || strings.Contains(body, path) {
+		t.Error("a reader's page: want the node missing, and no link to retire it")
+	}
+	if _, body := c.ask("kim", http.MethodGet, "/monitoring", nil); !strings.Contains(body, path) {
+		t.Error("an administrator's page: want a link to retire the node")
+	}
+	if got, body := c.ask("kim", http.MethodGet, path, nil); got.StatusCode != http.StatusOK || !strings.Contains(body, "Is gone retired?") || !strings.Contains(body, "machine-2") {
+		t.Errorf("the question: got %d", got.StatusCode)
+	}
+	if got, _ := c.ask("reader", http.MethodPost, path, nil); got.StatusCode != http.StatusForbidden {
+		t.Errorf("a reader: got %d, want 403", got.StatusCode)
+	}
+	if got, _ := c.ask("kim", http.MethodPost, path, nil); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("retire: got %d, want 303", got.StatusCode)
+	}
+	if _, body := c.ask("kim", http.MethodGet, "/monitoring", nil); strings.Contains(body, path) || !strings.Contains(body, "gone is retired.") {
+		t.Error("the page afterwards: want the message, and the node out of the list")
+	}
+	if _, body := c.ask("kim", http.MethodGet, "/audit?kind=node", nil); !strings.Contains(body, "Retired") || !strings.Contains(body, "missing") {
+		t.Error("the trail: want that the node was retired, from missing")
+	}
+	if got, _ := c.ask("kim", http.MethodPost, path, nil); got.StatusCode != http.StatusNotFound {
+		t.Errorf("a second time: got %d, want 404", got.StatusCode)
+	}
+	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version, stopped_at) VALUES (8, 'ended', 'h', 8, 'test', now())`); err != nil {
+		t.Fatal(err)
+	}
+	if got, body := c.ask("kim", http.MethodPost, "/monitoring/nodes/8/retire", nil); got.StatusCode != http.StatusConflict || !strings.Contains(body, "has ended in order") {
+		t.Errorf("a node that ended in order: got %d, want 409 and why", got.StatusCode)
+	}
+}
+
+// The console and the redirection ask themselves over their own socket and note that they answer.
+func TestListensToItself(t *testing.T) {
+	t.Parallel()
+	c := bareConsole(t)
+	var node int
+	if err := c.db.Pool.QueryRow(t.Context(), `INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('a', 'h', 1, 'v') RETURNING id`).Scan(&node); err != nil {
+		t.Fatal(err)
+	}
+	c.db.UseNode(node)
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Serve(ctx, listener) }()
+	heard := func() int {
+		return c.count(`SELECT count(*) FROM xtk.node_module WHERE module IN ('web', 'redirection')`)
+	}
+	for deadline := time.Now().Add(30 * time.Second); heard() < 2 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := heard(); got != 2 {
+		t.Errorf("signs of life: got %d, want 2", got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -33,6 +33,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	go s.bell.listen(requests)
 	go s.noteTail(ctx)
 	go s.targets.keep(ctx)
+	go s.listenToItself(ctx, listener.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

@@ -114,6 +114,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/freeze/lift", right: administration, handle: s.askLift},
 		{method: post, path: "/freeze/lift", right: administration, handle: s.liftFreeze, confirmed: true},
 
+		{method: get, path: "/monitoring/nodes/:id/retire", right: administration, handle: s.askRetire},
+		{method: post, path: "/monitoring/nodes/:id/retire", right: administration, handle: s.retireNode},
+
 		{method: get, path: "/calendar", right: signedIn, handle: s.showCalendar},
 		{method: get, path: "/heat-map", right: administration, handle: s.showHeatMap},
 		{method: post, path: "/heat-map/load", right: administration, handle: s.loadHeatMap},

@@ -80,7 +80,7 @@ func New(config Config) *Engine {
 	}
 	host, _ := os.Hostname()
 	e.node = db.Node{Name: config.Node, Host: host, PID: os.Getpid(), Affinities: config.Affinities,
-		TakesUnassigned: config.TakesUnassigned, Version: config.Build}
+		TakesUnassigned: config.TakesUnassigned, Version: config.Build, Started: time.Now()}
 	if e.node.Name == "" {
 		e.node.Name = host
 	}

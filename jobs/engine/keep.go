@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"nightshift/db"
 )
 
 // keepEvery is how often a process looks after the tables of the engine itself.
@@ -15,7 +17,7 @@ const keepEvery = 6 * time.Hour
 func (e *Engine) keep(ctx context.Context) error {
 	var failed []error
 	if node := e.nodeNow(); node.ID != 0 && time.Since(e.seen) > 10*time.Second {
-		failed = append(failed, e.config.DB.SeeNode(ctx, node.ID, false))
+		failed = append(failed, e.config.DB.SeeNode(ctx, node.ID, false), e.config.DB.Beat(ctx, db.ModuleEngine))
 		e.seen = time.Now()
 	}
 	if time.Since(e.kept) < keepEvery {

@@ -75,6 +75,7 @@ func (e *Engine) join(ctx context.Context, conn *pgx.Conn) error {
 	if err := db.JoinNode(ctx, conn, &node); err != nil {
 		return err
 	}
+	e.config.DB.UseNode(node.ID)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.node = node

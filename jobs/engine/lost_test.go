@@ -129,6 +129,7 @@ func TestShutdownHandsBack(t *testing.T) {
 	_, end := n.engine(Config{Node: "a", TakesUnassigned: true}, g.Workflow)
 	n.order(id, db.Wakeup, db.OrderArgs{})
 	n.wait(g.begun, "the run")
+	n.until("a engine", `SELECT n.name || ' ' || m.module FROM xtk.node_module m JOIN xtk.engine_node n ON n.id = m.node_id`)
 	at := time.Now()
 	end()
 	if took := time.Since(at); took > 5*time.Second {

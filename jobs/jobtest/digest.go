@@ -17,7 +17,7 @@ import (
 var bookkeeping = []string{
 	"xtk.workflow", "xtk.workflow_event", "xtk.workflow_job", "xtk.workflow_task", "xtk.workflow_task_step",
 	"xtk.workflow_task_effect", "xtk.workflow_log", "xtk.workflow_outside_effect", "xtk.workflow_drift", "xtk.engine_node",
-	"xtk.schema_version",
+	"xtk.node_module", "xtk.schema_version",
 }
 
 // Digest returns a checksum of the rows of tables, whatever their order; of all business tables when none is named.

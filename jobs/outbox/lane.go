@@ -96,6 +96,9 @@ func (s *sender) connected(ctx context.Context, l lane, account db.ExtAccount) (
 	}
 	defer c.close()
 	for ctx.Err() == nil {
+		if err := s.outbox.config.DB.Beat(ctx, s.channel.name); err != nil {
+			return false, err
+		}
 		m, err := s.claim(ctx, l)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return false, nil

@@ -5,6 +5,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -66,7 +67,7 @@ type courier interface {
 }
 
 func (o *Outbox) channels() []channel {
-	return []channel{{"mail", o.dialMail}, {"webhook", o.dialWebhook}}
+	return []channel{{db.ModuleMail, o.dialMail}, {db.ModuleWebhook, o.dialWebhook}}
 }
 
 // sender works for one channel on a session of its own, which hears the bell and holds the locks of lanes.
@@ -118,7 +119,7 @@ func (s *sender) work(ctx context.Context) (err error) {
 		return fmt.Errorf("outbox: listen: %w", err)
 	}
 	for ctx.Err() == nil {
-		if err := s.writeLate(ctx); err != nil {
+		if err := errors.Join(s.outbox.config.DB.Beat(ctx, s.channel.name), s.writeLate(ctx)); err != nil {
 			return err
 		}
 		lanes, err := s.lanes(ctx)

@@ -106,6 +106,16 @@ const (
 	lines  = `SELECT string_agg(level || ': ' || message, E'\n' ORDER BY id) FROM xtk.workflow_log`
 )
 
+// Both senders show that they work, with and without something to send.
+func TestSignsOfLife(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.exec(`INSERT INTO xtk.engine_node (id, name, host, pid, version) VALUES (7, 'node', 'h', 1, 'v')`)
+	o.d.UseNode(7)
+	o.start()
+	o.until("mail webhook", `SELECT string_agg(module, ' ' ORDER BY module) FROM xtk.node_module WHERE node_id = 7`)
+}
+
 // A mail is on its way as soon as its transaction commits, with its file, and once.
 func TestSendsAtOnce(t *testing.T) {
 	t.Parallel()
