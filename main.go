@@ -29,6 +29,7 @@ func commands() []command {
 		{"demo", "--size small|medium|large --seed N [--once]", "load the demo database into an empty one", demoCommand},
 		{"demo-pair", "", "run a marketing and a mid-sourcing instance side by side, with deliveries on their way", demoPairCommand},
 		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
+		{"monitor", "[-missing | -json]", "print what Monitoring shows; with -missing the modules that should be there and are not (exit code 2 when there are)", monitorCommand},
 		{"audit", "verify", "recompute the hash chain of the audit trail", auditCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},
 		{"version", "", "print the version", versionCommand},
@@ -41,6 +42,9 @@ func main() {
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "nightshift: "+err.Error())
 		stop()
+		if errors.Is(err, errMissing) {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -14,6 +15,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"nightshift/db"
 	"nightshift/db/dbtest"
@@ -374,5 +378,55 @@ func TestOperatorCommand(t *testing.T) {
 	other.key = []byte("another key of thirty-two bytes.")
 	if err := auditCommand(t.Context(), other, []string{"verify"}, &out); err == nil {
 		t.Error("audit verify with another key: got no error, want that the chain is broken")
+	}
+}
+
+// monitor reads a database as it is: it prints what is missing, one a line, with an error of its own, and the rest as a table
+// or as JSON.
+func TestMonitorCommand(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	c := settingsFor(t, d)
+	monitor := func(args ...string) (string, error) {
+		t.Helper()
+		var out strings.Builder
+		err := monitorCommand(t.Context(), c, args, &out)
+		return out.String(), err
+	}
+	if got, err := monitor("-missing"); !errors.Is(err, errMissing) || strings.Count(got, "no node is up\n") != len(db.Modules()) {
+		t.Errorf("nothing is up: got %q, %v, want a line for each module", got, err)
+	}
+	session, err := pgx.Connect(t.Context(), d.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = session.Close(t.Context()) })
+	n := db.Node{Name: "a", Host: "h", PID: 1, Version: "test", Affinities: []string{}, Expected: db.Modules(), Started: time.Now()}
+	if err := db.JoinNode(t.Context(), session, &n); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := monitor("-missing"); got != "" || err != nil {
+		t.Errorf("all is there: got %q, %v, want nothing", got, err)
+	}
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (name, host, pid, version, modules) VALUES ('b', 'h-2', 7, 'v', '{engine,mail}')`); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := monitor("-missing"); !errors.Is(err, errMissing) || got != "engine of b (h-2, pid 7), never heard\nmail of b (h-2, pid 7), never heard\n" {
+		t.Errorf("a node is lost: got %q, %v", got, err)
+	}
+	if got, err := monitor(); err != nil || !strings.Contains(got, " alert") || strings.Contains(got, " 0001 ") || !strings.Contains(got, "Mail sender") || !strings.Contains(got, "Load average, 1 min") {
+		t.Errorf("as a table: got %q, %v, want an alert, the modules and the indicators", got, err)
+	}
+	got, err := monitor("--json")
+	var document struct{ State, At string }
+	if err != nil || json.Unmarshal([]byte(got), &document) != nil || document.State != "alert" {
+		t.Errorf("as JSON: got %q, %v, want a document with an alert", got, err)
+	}
+	if _, err := monitor("-missing", "-json"); err == nil {
+		t.Error("both at once: got no error")
+	}
+	c.databaseURL = ""
+	if got, err := monitor("-missing"); err == nil || errors.Is(err, errMissing) || got != "" {
+		t.Errorf("no database: got %q, %v, want another error than that something is missing", got, err)
 	}
 }

@@ -73,7 +73,7 @@ func parts(c config, d *db.DB, listener net.Listener, logger *slog.Logger, raw *
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
 		RawLog: raw, Build: build(), Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
-		TakesUnassigned: c.takesUnassigned, RawLog: c.rawLog(), Build: build(), Logger: logger})
+		TakesUnassigned: c.takesUnassigned, RawLog: c.rawLog(), Modules: db.Modules(), Build: build(), Logger: logger})
 	return []part{
 		func(ctx context.Context) error { return console.Serve(ctx, listener) },
 		e.Run,

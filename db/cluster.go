@@ -71,6 +71,14 @@ func (c *Cluster) URL(database string) string {
 	return "postgres:///" + url.PathEscape(database) + "?" + query.Encode()
 }
 
+// ClusterURL names a database of the private PostgreSQL of a folder, whether it runs or not.
+func ClusterURL(dir, database string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return (&Cluster{config: ClusterConfig{Dir: dir}}).URL(database)
+}
+
 // Database makes the database when it does not exist yet, and returns its URL.
 func (c *Cluster) Database(ctx context.Context, name string) (string, error) {
 	conn, err := pgx.Connect(ctx, c.URL("postgres"))

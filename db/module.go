@@ -19,7 +19,10 @@ const (
 	ModuleWebhook     = "webhook"
 )
 
-var modules = []string{ModuleEngine, ModuleWeb, ModuleRedirection, ModuleMail, ModuleWebhook}
+// Modules names all of them.
+func Modules() []string {
+	return []string{ModuleEngine, ModuleWeb, ModuleRedirection, ModuleMail, ModuleWebhook}
+}
 
 const (
 	beatEvery = 10 * time.Second
@@ -104,9 +107,9 @@ func (p *pulse) beat(module string, now time.Time) (node int, age time.Duration)
 	return p.node, now.Sub(part.began)
 }
 
-// Modules lists the processes that did not end in order and that nobody has retired, those alive first, with what each
-// should have running. The modules of a process that is missing are missing.
-func (d *DB) Modules(ctx context.Context) ([]NodeModules, error) {
+// Watched lists the processes that did not end in order and that nobody has retired, those alive first, each with the modules
+// that should work in it. Those of a process that is missing are missing.
+func (d *DB) Watched(ctx context.Context) ([]NodeModules, error) {
 	nodes, err := d.Nodes(ctx)
 	if err != nil {
 		return nil, err
@@ -121,11 +124,11 @@ func (d *DB) Modules(ctx context.Context) ([]NodeModules, error) {
 	}
 	var all []NodeModules
 	for _, n := range nodes {
-		if !n.Alive && !n.Missing() {
+		if len(n.Expected) == 0 || !n.Alive && !n.Missing() {
 			continue
 		}
 		node := NodeModules{Node: n}
-		for _, name := range modules {
+		for _, name := range n.Expected {
 			node.Modules = append(node.Modules, n.module(name, said[n.ID][name], accounts))
 		}
 		all = append(all, node)

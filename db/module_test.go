@@ -19,7 +19,7 @@ func joined(t *testing.T, d *db.DB, name string, age time.Duration) (db.Node, *p
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = session.Close(t.Context()) })
-	n := db.Node{Name: name, Host: "h", PID: 1, Version: "test", Affinities: []string{}, Started: time.Now().Add(-age)}
+	n := db.Node{Name: name, Host: "h", PID: 1, Version: "test", Affinities: []string{}, Expected: db.Modules(), Started: time.Now().Add(-age)}
 	if err := db.JoinNode(t.Context(), session, &n); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func joined(t *testing.T, d *db.DB, name string, age time.Duration) (db.Node, *p
 // statesOf reads the modules of a process by name; nil when it is not listed.
 func statesOf(t *testing.T, d *db.DB, node string) map[string]string {
 	t.Helper()
-	nodes, err := d.Modules(t.Context())
+	nodes, err := d.Watched(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func statesOf(t *testing.T, d *db.DB, node string) map[string]string {
 
 func wantStates(t *testing.T, what string, got map[string]string, want ...string) {
 	t.Helper()
-	for i, name := range []string{db.ModuleEngine, db.ModuleWeb, db.ModuleRedirection, db.ModuleMail, db.ModuleWebhook} {
+	for i, name := range db.Modules() {
 		if got[name] != want[i] {
 			t.Errorf("%s: %s: got %q, want %q", what, name, got[name], want[i])
 		}
@@ -72,7 +72,7 @@ func TestModules(t *testing.T) {
 	d.UseNode(node.ID)
 	run(`INSERT INTO xtk.node_module VALUES ($1, 'mail', now() - interval '2 h', now() - interval '1 h')`, node.ID)
 	wantStates(t, "just begun", statesOf(t, d, "a"), "starting", "starting", "starting", "starting", "starting")
-	for _, module := range []string{db.ModuleEngine, db.ModuleWeb, db.ModuleRedirection, db.ModuleMail, db.ModuleWebhook} {
+	for _, module := range db.Modules() {
 		if err := d.Beat(t.Context(), module); err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestRetireNode(t *testing.T) {
 	d := dbtest.New(t)
 	kim, lee := db.Actor{Login: "kim", Rights: []string{db.Administration}}, db.Actor{Login: "lee"}
 	alive, _ := joined(t, d, "alive", time.Minute)
-	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version) VALUES (70, 'gone', 'h', 7, 'test')`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version, modules) VALUES (70, 'gone', 'h', 7, 'test', '{engine}')`); err != nil {
 		t.Fatal(err)
 	}
 	retire := func(actor db.Actor, id int64, want error) {
@@ -133,6 +133,13 @@ func TestRetireNode(t *testing.T) {
 		FROM xtk.audit
 		WHERE entity_type = 'node'`).Scan(&detail); err != nil || detail != "lee false gone missing>retired, kim true gone missing>retired" {
 		t.Errorf("the audit trail: got %q, %v", detail, err)
+	}
+	// A process that was there for one run, and was lost, is missed by nobody.
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('gone (run)', 'h', 8, 'test')`); err != nil {
+		t.Fatal(err)
+	}
+	if got := statesOf(t, d, "gone (run)"); got != nil {
+		t.Errorf("a process of one run: got %v, want nothing", got)
 	}
 	again, _ := joined(t, d, "gone", time.Second)
 	if got := statesOf(t, d, "gone"); again.ID != 70 || got == nil {

@@ -22,6 +22,7 @@ type Node struct {
 	Alive           bool
 	Running         int
 	Age             time.Duration // since Started, by the database's clock
+	Expected        []string      // modules that should work in it; none: it is there for one run, and missed by nobody
 }
 
 // Nodes lists the processes seen in the last thirty days that nobody has retired, those alive first.
@@ -30,7 +31,7 @@ func (d *DB) Nodes(ctx context.Context) ([]Node, error) {
 		SELECT n.id, n.pid, n.name, n.host, n.affinities, n.takes_unassigned, n.started_at, n.seen_at, n.stopped_at, n.version,
 		       holder.pid IS NOT NULL AND n.stopped_at IS NULL AS alive,
 		       (SELECT count(*) FROM xtk.workflow_task t WHERE t.status = 'running' AND t.node = n.name),
-		       now() - n.started_at
+		       now() - n.started_at, n.modules
 		FROM xtk.engine_node n
 		LEFT JOIN pg_locks holder ON holder.locktype = 'advisory' AND holder.classid = $1 AND holder.objid = n.id::oid
 		                         AND holder.objsubid = 2 AND holder.granted
@@ -79,8 +80,8 @@ func describeNode(ctx context.Context, session *pgx.Conn, n *Node) error {
 	if _, err := session.Exec(ctx, `
 		UPDATE xtk.engine_node
 		SET host = $2, pid = $3, affinities = $4, takes_unassigned = $5, version = $6, started_at = now() - $7::interval,
-		    seen_at = now(), stopped_at = NULL, retired_at = NULL, retired_by = NULL
-		WHERE id = $1`, n.ID, n.Host, n.PID, n.Affinities, n.TakesUnassigned, n.Version, time.Since(n.Started)); err != nil {
+		    seen_at = now(), stopped_at = NULL, retired_at = NULL, retired_by = NULL, modules = COALESCE($8::text[], '{}')
+		WHERE id = $1`, n.ID, n.Host, n.PID, n.Affinities, n.TakesUnassigned, n.Version, time.Since(n.Started), n.Expected); err != nil {
 		return fmt.Errorf("describe the node %s: %w", n.Name, err)
 	}
 	return nil
@@ -109,9 +110,8 @@ func (d *DB) Node(ctx context.Context, id int64) (Node, error) {
 	return Node{}, fmt.Errorf("node %d: %w", id, ErrNotFound)
 }
 
-// Missing reports a process that should be there: it does not hold its lock, has not said that it ends, and nobody has
-// retired it.
-func (n Node) Missing() bool { return !n.Alive && n.Stopped == nil }
+// Missing reports a process that should be there: it has modules, does not hold its lock and has not said that it ends.
+func (n Node) Missing() bool { return !n.Alive && n.Stopped == nil && len(n.Expected) > 0 }
 
 // RetireNode takes a missing process out of the list until it shows a sign of life again. It needs ADMINISTRATION and is
 // audited; ErrConflict when the process is not missing. It returns

@@ -1889,6 +1889,7 @@ CREATE TABLE xtk.engine_node (
     version text NOT NULL,
     retired_at timestamp with time zone,
     retired_by text,
+    modules text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT engine_node_check CHECK ((retired_at IS NULL) = (retired_by IS NULL)),
     CONSTRAINT engine_node_pkey PRIMARY KEY (id),
     CONSTRAINT engine_node_name_key UNIQUE (name)

@@ -2,7 +2,9 @@ package views
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,22 @@ type Indicator struct {
 	Unit                         Unit
 }
 
+// indicators are all of the page.
+func (m Monitoring) indicators() []Indicator { return slices.Concat(m.OfHost, m.OfDatabase) }
+
+// label is what the indicator is called.
+func (i Indicator) label(p Page) string {
+	return strings.TrimSpace(p.T("monitor."+i.Key) + " " + i.Name)
+}
+
+// limit writes a limit; a dash when there is none.
+func (i Indicator) limit(p Page, v float64) string {
+	if v == 0 {
+		return "—"
+	}
+	return i.write(p, v)
+}
+
 // Level is ok, warning or alert.
 func (i Indicator) Level() string {
 	switch {
@@ -64,7 +82,7 @@ func (m Monitoring) counts() (alerts, warnings int64) {
 	if !alive && alerts == 0 {
 		alerts++
 	}
-	for _, i := range append(m.OfHost[:len(m.OfHost):len(m.OfHost)], m.OfDatabase...) {
+	for _, i := range m.indicators() {
 		switch i.Level() {
 		case "alert":
 			alerts++

@@ -95,7 +95,7 @@ var someHistory = []string{
 	`INSERT INTO nms.delivery (id, internal_name, label, state, schedule_mode, to_deliver, contact_date, forecasted, forecast_count, forecast_date)
 	 VALUES (1000, 'scheduled', 'd', 'editing', 'automatic', 5, now() + interval '3 days', true, 5, now())`,
 	`INSERT INTO xtk.freeze (reason, by_login) VALUES ('r', 'kim')`,
-	`INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('n', 'h', 1, 'v')`,
+	`INSERT INTO xtk.engine_node (name, host, pid, version, modules) VALUES ('n', 'h', 1, 'v', '{engine}')`,
 }
 
 // pagesOf are the pages that show such texts.

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"time"
@@ -10,6 +12,7 @@ import (
 
 	"nightshift/db"
 	"nightshift/views"
+	"nightshift/views/locale"
 )
 
 var ownPID = os.Getpid()
@@ -27,7 +30,8 @@ func (s *Server) ping(c echo.Context) error {
 
 // showMonitoring shows the state of the instance, as a page or, to who asks for JSON, as a document.
 func (s *Server) showMonitoring(c echo.Context) error {
-	view, err := s.monitoring(c)
+	page := s.page(c, views.SectionMonitoring, "")
+	view, err := s.monitoring(c.Request().Context(), page)
 	if err != nil {
 		return err
 	}
@@ -37,10 +41,28 @@ func (s *Server) showMonitoring(c echo.Context) error {
 	return s.render(c, http.StatusOK, views.MonitoringPage(view))
 }
 
+// PrintMonitoring writes the same for a terminal, in English and in the zone of the instance, or as JSON.
+func (s *Server) PrintMonitoring(ctx context.Context, out io.Writer, asJSON bool) error {
+	now, err := s.night.now(ctx)
+	if err != nil {
+		return err
+	}
+	page := views.Page{Lang: locale.English, Now: time.Now(), Zone: s.zone(), Instance: now.Instance}
+	page.Frozen = frozenOf(now.Freeze, page.Now)
+	view, err := s.monitoring(ctx, page)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(monitorDocument(view))
+	}
+	return view.Text(out)
+}
+
 // monitoring reads what is watched: processes, machine, PostgreSQL, workflows and deliveries.
-func (s *Server) monitoring(c echo.Context) (views.Monitoring, error) {
-	ctx := c.Request().Context()
-	page := s.page(c, views.SectionMonitoring, "")
+func (s *Server) monitoring(ctx context.Context, page views.Page) (views.Monitoring, error) {
 	page.Title = page.T("rail.monitoring")
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
 	page.Refresh, page.Updated = 30*time.Second, true

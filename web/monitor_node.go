@@ -13,7 +13,7 @@ import (
 
 // watchedNodes are the processes that should be there, each with its modules.
 func (s *Server) watchedNodes(ctx context.Context) ([]views.Node, error) {
-	nodes, err := s.db.Modules(ctx)
+	nodes, err := s.db.Watched(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func TestMonitoring(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	if _, err := c.db.Pool.Exec(t.Context(), `
-		INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('gone', 'machine-2', 7, 'test');
+		INSERT INTO xtk.engine_node (name, host, pid, version, modules) VALUES ('gone', 'machine-2', 7, 'test', '{engine,web,redirection,mail,webhook}');
 		UPDATE xtk.workflow SET state = 'paused', failed = true, built = true WHERE internal_name = 'cleanup'`); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestIndicatorLevels(t *testing.T) {
 func TestRetireOnPage(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
-	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version) VALUES (7, 'gone', 'machine-2', 7, 'test')`); err != nil {
+	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version, modules) VALUES (7, 'gone', 'machine-2', 7, 'test', '{engine,web}')`); err != nil {
 		t.Fatal(err)
 	}
 	const path = "/monitoring/nodes/7/retire"
@@ -113,7 +113,7 @@ func TestRetireOnPage(t *testing.T) {
 	if got, _ := c.ask("kim", http.MethodPost, path, nil); got.StatusCode != http.StatusNotFound {
 		t.Errorf("a second time: got %d, want 404", got.StatusCode)
 	}
-	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version, stopped_at) VALUES (8, 'ended', 'h', 8, 'test', now())`); err != nil {
+	if _, err := c.db.Pool.Exec(t.Context(), `INSERT INTO xtk.engine_node (id, name, host, pid, version, modules, stopped_at) VALUES (8, 'ended', 'h', 8, 'test', '{engine}', now())`); err != nil {
 		t.Fatal(err)
 	}
 	if got, body := c.ask("kim", http.MethodPost, "/monitoring/nodes/8/retire", nil); got.StatusCode != http.StatusConflict || !strings.Contains(body, "has ended in order") {

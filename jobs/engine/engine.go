@@ -40,6 +40,7 @@ type Config struct {
 	Affinities      []string
 	TakesUnassigned bool
 	Build           string
+	Modules         []string     // what should work in this process, for who watches it; none: it is there for one run
 	RawLog          string       // folder of the raw log of this node's redirection; empty: none
 	Logger          *slog.Logger // nil: slog.Default
 }
@@ -80,7 +81,7 @@ func New(config Config) *Engine {
 	}
 	host, _ := os.Hostname()
 	e.node = db.Node{Name: config.Node, Host: host, PID: os.Getpid(), Affinities: config.Affinities,
-		TakesUnassigned: config.TakesUnassigned, Version: config.Build, Started: time.Now()}
+		TakesUnassigned: config.TakesUnassigned, Version: config.Build, Started: time.Now(), Expected: config.Modules}
 	if e.node.Name == "" {
 		e.node.Name = host
 	}
