@@ -172,7 +172,7 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 		line += ": " + args.Reason
 	}
 	var batch pgx.Batch
-	queueLine(&batch, w.ID, 0, "info", line)
+	QueueLine(&batch, w.ID, 0, "info", line)
 	// An unconditional stop is applied already, all other orders wait for an engine.
 	batch.Queue(`
 		INSERT INTO xtk.workflow_job (workflow_id, command, args, operator_id, operator_login, affinity, applied_at, outcome)
@@ -185,7 +185,7 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 			SET state = $2, failed = false, state_since = now(), state_by = $3
 			WHERE id = $1`, w.ID, pending, actor.Login)
 	}
-	queueNotice(&batch, ChannelWork, w.ID)
+	QueueNotice(&batch, ChannelWork, w.ID)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("queue: %w", err)
 	}
@@ -217,14 +217,15 @@ func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs,
 // level is info, warning or error; more than 512 characters are cut.
 func LogWorkflow(ctx context.Context, tx pgx.Tx, workflowID, taskID int64, level, message string) error {
 	var batch pgx.Batch
-	queueLine(&batch, workflowID, taskID, level, message)
+	QueueLine(&batch, workflowID, taskID, level, message)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("log line of workflow %d: %w", workflowID, err)
 	}
 	return nil
 }
 
-func queueLine(batch *pgx.Batch, workflowID, taskID int64, level, message string) {
+// QueueLine is LogWorkflow as a part of a batch.
+func QueueLine(batch *pgx.Batch, workflowID, taskID int64, level, message string) {
 	if runes := []rune(message); len(runes) > 512 {
 		message = string(runes[:511]) + "…"
 	}
@@ -236,14 +237,15 @@ func queueLine(batch *pgx.Batch, workflowID, taskID int64, level, message string
 // Notify rings a channel with an id when the transaction commits.
 func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
 	var batch pgx.Batch
-	queueNotice(&batch, channel, id)
+	QueueNotice(&batch, channel, id)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("notify %s: %w", channel, err)
 	}
 	return nil
 }
 
-func queueNotice(batch *pgx.Batch, channel string, id int64) {
+// QueueNotice is Notify as a part of a batch.
+func QueueNotice(batch *pgx.Batch, channel string, id int64) {
 	batch.Queue(`SELECT pg_notify($1, $2)`, channel, strconv.FormatInt(id, 10))
 }
 

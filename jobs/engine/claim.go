@@ -168,23 +168,26 @@ func letGo(ctx context.Context, session *pgx.Conn) error {
 	return errors.Join(err, session.Close(end))
 }
 
-// makeRun writes the run while holding the workflow's lock: whoever has the lock and finds the event still pending has
-// it alone. No execution and no error: not this time.
+// makeRun writes the run while the session holds the workflow's lock: whoever has the lock and finds the event still
+// pending has it alone. No execution and no error: not this time; wait is true when the ceiling was in its way.
+//
+// It is one transaction in one question. The workflow's row is locked first, as everywhere: whoever gives it an order now
+// is waited for. Then it waits for its turn among the processes that claim, so that no two of them count the same room.
+// The pool's sessions know these statements already, a new one would take its time.
 func (e *Engine) makeRun(ctx context.Context, session *pgx.Conn, c candidate, node db.Node) (x *execution, wait bool, err error) {
-	// The pool's sessions know these statements already, a new one would take its time. What counts is that the lock is
-	// held from before the row exists.
-	pid := session.PgConn().PID()
-	err = e.inTx(ctx, func(tx pgx.Tx) error {
-		if wait, err = lockForClaim(ctx, tx, c.Workflow); err != nil || wait {
-			return err
-		}
-		x, err = insertRun(ctx, tx, c, node, pid)
-		return err
-	})
-	if err != nil || x == nil {
-		return nil, wait, err
+	x = &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode, workflow: e.workflows[c.Name], session: session}
+	var batch pgx.Batch
+	batch.Queue(`SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, c.Workflow)
+	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockClaim)
+	batch.Queue(ceiling).QueryRow(func(row pgx.Row) error { return row.Scan(&wait) })
+	batch.Queue(insertRun, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event,
+		"pid": int(session.PgConn().PID())}).QueryRow(func(row pgx.Row) error { return ignoreNone(row.Scan(&x.task)) })
+	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, false, fmt.Errorf("write the run: %w", err)
 	}
-	x.workflow, x.session = e.workflows[c.Name], session
+	if x.task == 0 {
+		return nil, wait, nil
+	}
 	return x, false, nil
 }
 
@@ -195,62 +198,39 @@ const ceiling = `
 	                        THEN COALESCE(o.long_value::text, o.string_value)::int END
 	            FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), 20)`
 
-// lockForClaim locks the workflow's row first, as everywhere: whoever gives it an order now is waited for. Then it waits
-// for its turn among the processes that claim, so that no two of them count the same room, and counts.
-func lockForClaim(ctx context.Context, tx pgx.Tx, workflow int64) (reached bool, err error) {
-	batch := &pgx.Batch{}
-	batch.Queue(`SELECT FROM xtk.workflow WHERE id = $1 FOR NO KEY UPDATE`, workflow)
-	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockClaim)
-	batch.Queue(ceiling).QueryRow(func(row pgx.Row) error { return row.Scan(&reached) })
-	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-		return false, fmt.Errorf("turn to claim: %w", err)
-	}
-	return reached, nil
-}
-
-// insertRun takes the event, if it still stands as the candidate did, writes the run that executes it with its first
-// line, and rings for whoever waits to see it.
-func insertRun(ctx context.Context, tx pgx.Tx, c candidate, node db.Node, pid uint32) (*execution, error) {
-	x := &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode}
-	err := tx.QueryRow(ctx, `
-		WITH taken AS (
-			SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload
-			FROM xtk.workflow_event e
-			JOIN xtk.workflow w ON w.id = e.workflow_id
-			WHERE e.id = @event AND e.status = 'pending'
-			  AND (e.operator_login <> '`+self+`' OR e.mode = 'simulation' OR NOT xtk.frozen(now()))
-			  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
-			       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
-			FOR UPDATE OF e
-		), run AS (
-			INSERT INTO xtk.workflow_task (workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
-			                               due_at, start_date, cut_off, resumes_task_id, args)
-			SELECT t.workflow_id, t.id, t.mode, t.kind, @node, @pid, @build, t.operator_id, t.operator_login,
-			       t.scheduled_at, clock_timestamp(), clock_timestamp(), (t.payload ->> 'task')::bigint,
-			       CASE jsonb_typeof(t.payload -> 'args') WHEN 'object' THEN t.payload -> 'args' ELSE '{}' END
-			FROM taken t
-			RETURNING id, workflow_id, trigger
-		), marked AS (
-			UPDATE xtk.workflow_event e
-			SET status = 'processing', processing_date = clock_timestamp(), task_id = run.id
-			FROM run
-			WHERE e.id = @event
-		), said AS (
-			INSERT INTO xtk.workflow_log (workflow_id, task_id, message, log_date)
-			SELECT run.workflow_id, run.id, 'Run ' || run.id || ' begins on ' || @node || ' (' || run.trigger || ')', clock_timestamp()
-			FROM run
-		)
-		SELECT run.id
+// insertRun takes the event, if it still stands as the candidate did and there is room, writes the run that executes it
+// with its first line, and rings for whoever waits to see it.
+const insertRun = `
+	WITH taken AS (
+		SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload
+		FROM xtk.workflow_event e
+		JOIN xtk.workflow w ON w.id = e.workflow_id
+		WHERE e.id = @event AND e.status = 'pending' AND NOT (` + ceiling + `)
+		  AND (e.operator_login <> '` + self + `' OR e.mode = 'simulation' OR NOT xtk.frozen(now()))
+		  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
+		       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
+		FOR UPDATE OF e
+	), run AS (
+		INSERT INTO xtk.workflow_task (workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
+		                               due_at, start_date, cut_off, resumes_task_id, args)
+		SELECT t.workflow_id, t.id, t.mode, t.kind, @node, @pid, @build, t.operator_id, t.operator_login,
+		       t.scheduled_at, clock_timestamp(), clock_timestamp(), (t.payload ->> 'task')::bigint,
+		       CASE jsonb_typeof(t.payload -> 'args') WHEN 'object' THEN t.payload -> 'args' ELSE '{}' END
+		FROM taken t
+		RETURNING id, workflow_id, trigger
+	), marked AS (
+		UPDATE xtk.workflow_event e
+		SET status = 'processing', processing_date = clock_timestamp(), task_id = run.id
 		FROM run
-		CROSS JOIN LATERAL pg_notify('`+db.ChannelLog+`', run.id::text)`, pgx.StrictNamedArgs{"node": node.Name, "build": node.Version, "event": c.Event, "pid": int(pid)}).Scan(&x.task)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write the run: %w", err)
-	}
-	return x, nil
-}
+		WHERE e.id = @event
+	), said AS (
+		INSERT INTO xtk.workflow_log (workflow_id, task_id, message, log_date)
+		SELECT run.workflow_id, run.id, 'Run ' || run.id || ' begins on ' || @node || ' (' || run.trigger || ')', clock_timestamp()
+		FROM run
+	)
+	SELECT run.id
+	FROM run
+	CROSS JOIN LATERAL pg_notify('` + db.ChannelLog + `', run.id::text)`
 
 // ignoreNone takes a missing row for "not this time".
 func ignoreNone(err error) error {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,13 +152,43 @@ func (e *Engine) due(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("what is due: %w", err)
 		}
-		for _, w := range all {
-			if err := w.settle(ctx, tx); err != nil {
-				return fmt.Errorf("due slots of %s: %w", w.Name, err)
-			}
+		if len(all) == 0 {
+			return nil
+		}
+		come := make([][]time.Time, len(all))
+		for i, w := range all {
+			come[i] = w.slots()
+		}
+		frozen, err := frozenOf(ctx, tx, slices.Concat(come...))
+		if err != nil {
+			return err
+		}
+		var batch pgx.Batch
+		for i, w := range all {
+			w.settle(&batch, come[i], frozen)
+		}
+		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return fmt.Errorf("answer the due slots: %w", err)
 		}
 		return nil
 	})
+}
+
+// frozenOf tells which of some moments lie in a freeze, by their microseconds.
+func frozenOf(ctx context.Context, tx pgx.Tx, moments []time.Time) (map[int64]bool, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT moment
+		FROM unnest($1::timestamptz[]) moment
+		WHERE xtk.frozen(moment)`, moments)
+	if err != nil {
+		return nil, fmt.Errorf("freezes: %w", err)
+	}
+	frozen := map[int64]bool{}
+	var moment time.Time
+	if _, err := pgx.ForEachRow(rows, []any{&moment}, func() error { frozen[moment.UnixMicro()] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("freezes: %w", err)
+	}
+	return frozen, nil
 }
 
 // slots lists the occurrences from the next one planned to now.
@@ -181,34 +212,25 @@ func (w scheduled) slots() []time.Time {
 type answer struct{ kind, status, reason string }
 
 // settle answers the slots that have come and moves the workflow on to its next one.
-func (w scheduled) settle(ctx context.Context, tx pgx.Tx) error {
-	slots := w.slots()
+func (w scheduled) settle(batch *pgx.Batch, slots []time.Time, frozen map[int64]bool) {
 	next := w.after(slots[len(slots)-1])
-	var err error
 	switch {
 	case w.State != db.Started:
 		slots, next = w.duringPause(slots, next)
-		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "paused"})
+		w.insert(batch, slots, answer{"scheduled", "skipped", "paused"})
 	case !w.Built:
-		err = w.insert(ctx, tx, slots, answer{"scheduled", "skipped", "not_configured"})
+		w.insert(batch, slots, answer{"scheduled", "skipped", "not_configured"})
 	default:
-		err = w.answer(ctx, tx, slots)
+		w.answer(batch, slots, frozen)
 	}
-	if err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET next_processing = $3
-		WHERE id = $1 AND next_processing = $2`, w.ID, *w.Next, next); err != nil {
-		return fmt.Errorf("next slot: %w", err)
-	}
+		WHERE id = $1 AND next_processing = $2`, w.ID, *w.Next, next)
 	if next == nil {
-		if err := db.LogWorkflow(ctx, tx, w.ID, 0, "info", "The schedule has ended: there is no next run"); err != nil {
-			return err
-		}
+		db.QueueLine(batch, w.ID, 0, "info", "The schedule has ended: there is no next run")
 	}
-	return db.Notify(ctx, tx, db.ChannelWork, w.ID)
+	db.QueueNotice(batch, db.ChannelWork, w.ID)
 }
 
 // duringPause are the slots before the end of the pause, and the first one that is not. What comes from the end on is
@@ -223,63 +245,49 @@ func (w scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time,
 }
 
 // answer lets the slots of a workflow that works become runs, except for those of a freeze.
-func (w scheduled) answer(ctx context.Context, tx pgx.Tx, all []time.Time) error {
-	rows, err := tx.Query(ctx, `
-		SELECT slot, xtk.frozen(slot)
-		FROM unnest($1::timestamptz[]) slot
-		ORDER BY slot`, all)
-	if err != nil {
-		return fmt.Errorf("freezes: %w", err)
-	}
-	var slots, frozen []time.Time
-	var slot time.Time
-	var isFrozen bool
-	if _, err := pgx.ForEachRow(rows, []any{&slot, &isFrozen}, func() error {
-		if isFrozen {
-			frozen = append(frozen, slot)
+func (w scheduled) answer(batch *pgx.Batch, all []time.Time, frozen map[int64]bool) {
+	var slots, skipped []time.Time
+	for _, slot := range all {
+		if frozen[slot.UnixMicro()] {
+			skipped = append(skipped, slot)
 		} else {
 			slots = append(slots, slot)
 		}
-		return nil
-	}); err != nil {
-		return fmt.Errorf("freezes: %w", err)
 	}
-	if err := w.insert(ctx, tx, frozen, answer{"scheduled", "skipped", db.ReasonFreeze}); err != nil || len(slots) == 0 {
-		return err
+	w.insert(batch, skipped, answer{"scheduled", "skipped", db.ReasonFreeze})
+	switch {
+	case len(slots) == 0:
+	case len(slots) == 1 && w.Now.Sub(slots[0]) <= db.Lateness:
+		w.insert(batch, slots, answer{"scheduled", "pending", ""})
+	default:
+		w.catchUp(batch, slots)
 	}
-	if len(slots) == 1 && w.Now.Sub(slots[0]) <= db.Lateness {
-		return w.insert(ctx, tx, slots, answer{"scheduled", "pending", ""})
-	}
-	return w.catchUp(ctx, tx, slots)
 }
 
 // catchUp answers slots that came while no process was up: the last one runs now, once, unless the schedule's time range
 // forbids it; the others are written down as missed.
-func (w scheduled) catchUp(ctx context.Context, tx pgx.Tx, slots []time.Time) error {
+func (w scheduled) catchUp(batch *pgx.Batch, slots []time.Time) {
 	count, last := len(slots), slots[len(slots)-1]
 	onTime := w.Now.Sub(last) <= db.Lateness
 	missed, says := slots[:count-1], "one run catches up"
 	if onTime || w.Schedule.CatchUpAllowed(w.Now, w.Zone) {
-		if err := w.insert(ctx, tx, slots[count-1:], answer{"catch_up", "pending", ""}); err != nil {
-			return err
-		}
+		w.insert(batch, slots[count-1:], answer{"catch_up", "pending", ""})
 	} else {
 		missed, says = slots, "not caught up outside the allowed time range "+w.Schedule.WindowFrom+"–"+w.Schedule.WindowTo
 	}
-	if err := w.insert(ctx, tx, missed, answer{"scheduled", "missed", "service_down"}); err != nil {
-		return err
-	}
+	w.insert(batch, missed, answer{"scheduled", "missed", "service_down"})
 	if onTime {
 		count--
 	}
-	return db.LogWorkflow(ctx, tx, w.ID, 0, "warning", fmt.Sprintf("%d occurrence(s) missed while no process was up, the first due %s: %s",
+	db.QueueLine(batch, w.ID, 0, "warning", fmt.Sprintf("%d occurrence(s) missed while no process was up, the first due %s: %s",
 		count, w.local(slots[0]), says))
 }
 
 // insert writes slots with their answer; very many that were not run become one row a month with their number.
-func (w scheduled) insert(ctx context.Context, tx pgx.Tx, slots []time.Time, a answer) error {
+func (w scheduled) insert(batch *pgx.Batch, slots []time.Time, a answer) {
 	if len(slots) <= singly {
-		return w.insertRow(ctx, tx, slots, 1, nil, a)
+		w.insertRow(batch, slots, 1, nil, a)
+		return
 	}
 	for len(slots) > 0 {
 		month := slots[0].In(w.Zone).Format("2006-01")
@@ -287,27 +295,21 @@ func (w scheduled) insert(ctx context.Context, tx pgx.Tx, slots []time.Time, a a
 		for n < len(slots) && slots[n].In(w.Zone).Format("2006-01") == month {
 			n++
 		}
-		if err := w.insertRow(ctx, tx, slots[:1], n, &slots[n-1], a); err != nil {
-			return err
-		}
+		w.insertRow(batch, slots[:1], n, &slots[n-1], a)
 		slots = slots[n:]
 	}
-	return nil
 }
 
 // insertRow writes a row for each slot, or one that stands for many, up to a moment.
-func (w scheduled) insertRow(ctx context.Context, tx pgx.Tx, slots []time.Time, occurrences int, to *time.Time, a answer) error {
+func (w scheduled) insertRow(batch *pgx.Batch, slots []time.Time, occurrences int, to *time.Time, a answer) {
 	if len(slots) == 0 {
-		return nil
+		return
 	}
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, scheduled_to)
 		SELECT $1, $2, $3, NULLIF($4, ''), slot, $6, $7
 		FROM unnest($5::timestamptz[]) slot
-		ON CONFLICT DO NOTHING`, w.ID, a.kind, a.status, a.reason, slots, occurrences, to); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
+		ON CONFLICT DO NOTHING`, w.ID, a.kind, a.status, a.reason, slots, occurrences, to)
 }
 
 // local is a moment as log lines tell it: in the schedule's zone.

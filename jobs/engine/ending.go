@@ -78,7 +78,7 @@ func (p policy) afterError(c consequence, e ending) consequence {
 	return c
 }
 
-// apply writes the consequence. The workflow's row is locked first, as everywhere.
+// apply writes the consequence and rings for what may now begin. The workflow's row is locked first, as everywhere.
 func (e ending) apply(ctx context.Context, tx pgx.Tx) error {
 	var p policy
 	err := tx.QueryRow(ctx, `
@@ -95,28 +95,27 @@ func (e ending) apply(ctx context.Context, tx pgx.Tx) error {
 		executions++
 	}
 	ended := p.maxExecutions > 0 && executions >= p.maxExecutions
-	if err := c.write(ctx, tx, e, executions, ended); err != nil {
-		return err
-	}
+	var batch pgx.Batch
+	c.write(&batch, e, executions, ended)
 	if ended && c.counts && c.state == "" {
-		if err := db.LogWorkflow(ctx, tx, e.workflow, 0, "info", "The schedule has ended: all its executions are done"); err != nil {
-			return err
-		}
+		db.QueueLine(&batch, e.workflow, 0, "info", "The schedule has ended: all its executions are done")
 	}
 	if c.line != "" {
 		level := "info"
 		if c.failed {
 			level = "error"
 		}
-		if err := db.LogWorkflow(ctx, tx, e.workflow, e.task, level, c.line); err != nil {
-			return err
-		}
+		db.QueueLine(&batch, e.workflow, e.task, level, c.line)
+	}
+	db.QueueNotice(&batch, db.ChannelWork, e.workflow)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("consequences for workflow %d: %w", e.workflow, err)
 	}
 	return p.tell(ctx, tx, e, c)
 }
 
-func (c consequence) write(ctx context.Context, tx pgx.Tx, e ending, executions int, ended bool) error {
-	if _, err := tx.Exec(ctx, `
+func (c consequence) write(batch *pgx.Batch, e ending, executions int, ended bool) {
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET last_processed = CASE WHEN @mode = 'normal' AND @counts THEN clock_timestamp() ELSE last_processed END,
 		    execution_count = @executions, consecutive_errors = @errors,
@@ -129,8 +128,5 @@ func (c consequence) write(ctx context.Context, tx pgx.Tx, e ending, executions 
 		    pause_reason = CASE WHEN @failed THEN NULLIF(left(@message, 512), '') WHEN @state = 'finished' THEN NULL ELSE pause_reason END,
 		    pause_until = CASE WHEN @failed OR @state = 'finished' THEN NULL ELSE pause_until END
 		WHERE id = @id`, pgx.StrictNamedArgs{"id": e.workflow, "mode": e.mode, "counts": c.counts, "executions": executions,
-		"errors": c.errors, "state": c.state, "failed": c.failed, "ended": ended, "message": e.message}); err != nil {
-		return fmt.Errorf("consequences for workflow %d: %w", e.workflow, err)
-	}
-	return nil
+		"errors": c.errors, "state": c.state, "failed": c.failed, "ended": ended, "message": e.message})
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"nightshift/db"
 	"nightshift/jobs"
 )
@@ -147,6 +149,7 @@ func (e *Engine) work(ctx context.Context) {
 // their work.
 func (e *Engine) round(ctx context.Context, everything bool) []error {
 	work, err := e.look(ctx)
+	ordered := len(work.orders) > 0
 	if err != nil {
 		return []error{err}
 	}
@@ -156,37 +159,50 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 		do     func(context.Context) error
 	}{
 		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
-		{work.orders, e.applyOrders},
+		{ordered, func(ctx context.Context) error { return e.applyOrders(ctx, work.orders) }},
 		{work.slots || everything, e.plan}, {work.slots || everything, e.due},
 		{work.pauses || everything, e.selfOrders},
-		{work.events || work.orders || work.slots || everything, e.claim},
-		{work.events || work.orders || work.slots || everything, e.skip},
+		{work.events || ordered || work.slots || everything, e.claim},
+		{work.events || ordered || work.slots || everything, e.skip},
 	} {
 		if part.needed {
 			said = append(said, part.do(ctx))
 		}
 	}
-	if work.orders {
+	if ordered {
 		e.ring() // a start has a schedule to plan
 	}
 	return said
 }
 
 // work is what a look at the database found to do.
-type work struct{ orders, slots, events, pauses bool }
+type work struct {
+	orders                []waiting
+	slots, events, pauses bool
+}
 
 // look asks in one question what a round has to do, so that a bell costs little and an order reaches its run quickly.
 func (e *Engine) look(ctx context.Context) (w work, err error) {
-	err = e.config.DB.Pool.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM xtk.workflow_job WHERE applied_at IS NULL),
-		       EXISTS (SELECT FROM xtk.workflow
+	var batch pgx.Batch
+	batch.Queue(`
+		SELECT id, workflow_id
+		FROM xtk.workflow_job
+		WHERE applied_at IS NULL
+		ORDER BY id
+		LIMIT 1000`).Query(func(rows pgx.Rows) (err error) {
+		w.orders, err = pgx.CollectRows(rows, pgx.RowToStructByPos[waiting])
+		return err
+	})
+	batch.Queue(`
+		SELECT EXISTS (SELECT FROM xtk.workflow
 		               WHERE state IN ('started', 'pause_pending', 'paused')
 		                 AND (next_processing IS NULL OR next_processing <= now())),
 		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending'),
 		       EXISTS (SELECT FROM xtk.workflow
-		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now())`).Scan(
-		&w.orders, &w.slots, &w.events, &w.pauses)
-	if err != nil {
+		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now())`).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&w.slots, &w.events, &w.pauses)
+	})
+	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return w, fmt.Errorf("look for work: %w", err)
 	}
 	return w, nil

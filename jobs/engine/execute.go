@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"nightshift/db"
 	"nightshift/jobs"
 )
 
@@ -139,10 +138,7 @@ func (x *execution) finish(ctx context.Context, tx pgx.Tx, o jobs.Outcome, shutd
 	if handBack {
 		end.status = "handed back"
 	}
-	if err := end.apply(ctx, tx); err != nil {
-		return err
-	}
-	return db.Notify(ctx, tx, db.ChannelWork, x.workflowID)
+	return end.apply(ctx, tx)
 }
 
 // rawLog is the raw log of this node, under a name that no other node of the database has.

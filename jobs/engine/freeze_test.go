@@ -101,7 +101,12 @@ func TestFreezeAtClockChange(t *testing.T) {
 	id := n.add("autumn", db.Started, "")
 	w := scheduled{ID: id, Next: &first, Now: first.Add(4 * time.Hour), Zone: paris, Schedule: jobs.CronSchedule("0 * * * *")}
 	n.exec(`INSERT INTO xtk.freeze (reason, by_login, since, until) VALUES ('night', 'kim', '2025-10-26 02:00 Europe/Paris'::timestamptz - interval '1 hour', '2025-10-26 01:30+00')`)
-	if err := pgx.BeginFunc(t.Context(), n.d.Pool, func(tx pgx.Tx) error { return w.answer(t.Context(), tx, w.slots()) }); err != nil {
+	if err := pgx.BeginFunc(t.Context(), n.d.Pool, func(tx pgx.Tx) error {
+		frozen, err := frozenOf(t.Context(), tx, w.slots())
+		var batch pgx.Batch
+		w.answer(&batch, w.slots(), frozen)
+		return errors.Join(err, tx.SendBatch(t.Context(), &batch).Close())
+	}); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := n.d.Pool.Query(t.Context(), `SELECT scheduled_at FROM xtk.workflow_event WHERE reason = 'freeze' ORDER BY 1`)

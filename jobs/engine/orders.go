@@ -30,25 +30,14 @@ type order struct {
 	FailedTask  int64 // the newest run, when it failed
 }
 
+// waiting is an order that is not applied yet.
+type waiting struct{ ID, Workflow int64 }
+
 // applyOrders applies what operators ordered, oldest first, each in a transaction of its own. An order that cannot be
 // applied now (a restart whose run still ends) stays queued.
-func (e *Engine) applyOrders(ctx context.Context) error {
-	rows, err := e.config.DB.Pool.Query(ctx, `
-		SELECT id, workflow_id
-		FROM xtk.workflow_job
-		WHERE applied_at IS NULL
-		ORDER BY id
-		LIMIT 1000`)
-	if err != nil {
-		return fmt.Errorf("orders: %w", err)
-	}
-	type waiting struct{ ID, Workflow int64 }
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[waiting])
-	if err != nil {
-		return fmt.Errorf("orders: %w", err)
-	}
+func (e *Engine) applyOrders(ctx context.Context, orders []waiting) error {
 	var failed []error
-	for _, w := range all {
+	for _, w := range orders {
 		if err := e.applyOrder(ctx, w.ID, w.Workflow); err != nil {
 			failed = append(failed, fmt.Errorf("order %d: %w", w.ID, err))
 		}

@@ -82,10 +82,7 @@ func (l lostRun) takeOver(ctx context.Context, tx pgx.Tx) error {
 	}
 	end := ending{workflow: l.Workflow, task: l.Task, mode: l.Mode, status: "lost", givenUp: givenUp,
 		message: fmt.Sprintf("This event caused %d losses of a process", maxLosses)}
-	if err := end.apply(ctx, tx); err != nil {
-		return err
-	}
-	return db.Notify(ctx, tx, db.ChannelWork, l.Workflow)
+	return end.apply(ctx, tx)
 }
 
 // dueAgain gives the event back, except after the last loss allowed and for a rehearsal, which nobody waits for.
