@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,11 +25,9 @@ type RunRow struct {
 	Start                              time.Time
 	End                                *time.Time
 	RowsRead, RowsChanged              int64
-	Inserted, Updated, Deleted         int64
 	Warnings                           int
 	ErrorStep, ErrorCode, ErrorMessage string
 	StepsDone, Steps                   int // completed or kept, and begun at all
-	Step                               string
 	CancelRequested                    string
 	Resumes                            int64 // the failed run that this one goes on with; 0: none
 }
@@ -96,31 +95,26 @@ func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 	return strings.Join(clauses, " AND "), args
 }
 
-// runColumns reads a task t with its workflow w, its steps and its effects.
+// runColumns reads a task t with its workflow w. Only a run in progress is asked for its steps and its effects: the row of
+// one that has ended holds their sums.
 const runColumns = `
 	t.id, t.workflow_id, COALESCE(t.event_id, 0), w.internal_name, w.label, COALESCE(w.package, ''), t.mode, t.trigger, t.status,
-	t.node, COALESCE(t.started_by, ''), t.due_at, t.start_date, t.completion_date, t.rows_read, t.rows_changed,
-	COALESCE(effect.inserted, 0), COALESCE(effect.updated, 0), COALESCE(effect.deleted, 0), t.warnings,
-	COALESCE(t.error_step, ''), COALESCE(t.error_code, ''), COALESCE(t.error_message, ''),
-	step.done, step.begun, COALESCE(step.newest, ''), COALESCE(t.cancel_requested, ''), COALESCE(t.resumes_task_id, 0)`
-
-const runJoins = `
-	JOIN xtk.workflow w ON w.id = t.workflow_id
-	LEFT JOIN LATERAL (
-		SELECT sum(e.inserted)::bigint AS inserted, sum(e.updated)::bigint AS updated, sum(e.deleted)::bigint AS deleted
-		FROM xtk.workflow_task_effect e
-		WHERE e.task_id = t.id) effect ON true
-	CROSS JOIN LATERAL (
-		SELECT count(*) FILTER (WHERE s.status IN ('completed', 'kept')) AS done, count(*) AS begun,
-		       (array_agg(s.step_key ORDER BY s.step_order DESC))[1] AS newest
-		FROM xtk.workflow_task_step s
-		WHERE s.task_id = t.id) step`
+	t.node, COALESCE(t.started_by, ''), t.due_at, t.start_date, t.completion_date, t.rows_read,
+	CASE WHEN t.status = 'running' THEN (
+		SELECT COALESCE(sum(e.inserted + e.updated + e.deleted), 0)::bigint FROM xtk.workflow_task_effect e WHERE e.task_id = t.id)
+	ELSE t.rows_changed END,
+	t.warnings, COALESCE(t.error_step, ''), COALESCE(t.error_code, ''), COALESCE(t.error_message, ''),
+	CASE WHEN t.status = 'running' THEN (
+		SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id AND s.status IN ('completed', 'kept'))
+	ELSE t.steps_done END,
+	CASE WHEN t.status = 'running' THEN (SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id)
+	ELSE t.steps_begun END,
+	COALESCE(t.cancel_requested, ''), COALESCE(t.resumes_task_id, 0)`
 
 func (r *RunRow) fields() []any {
 	return []any{&r.ID, &r.WorkflowID, &r.EventID, &r.Workflow, &r.Label, &r.Package, &r.Mode, &r.Trigger, &r.Status,
 		&r.Node, &r.StartedBy, &r.Due, &r.Start, &r.End, &r.RowsRead, &r.RowsChanged,
-		&r.Inserted, &r.Updated, &r.Deleted, &r.Warnings, &r.ErrorStep, &r.ErrorCode, &r.ErrorMessage,
-		&r.StepsDone, &r.Steps, &r.Step, &r.CancelRequested, &r.Resumes}
+		&r.Warnings, &r.ErrorStep, &r.ErrorCode, &r.ErrorMessage, &r.StepsDone, &r.Steps, &r.CancelRequested, &r.Resumes}
 }
 
 func scanRun(row pgx.CollectableRow) (RunRow, error) {
@@ -129,8 +123,7 @@ func scanRun(row pgx.CollectableRow) (RunRow, error) {
 	return r, err
 }
 
-// Runs lists runs, newest first, and says whether there are more beyond the page in the direction asked for. Steps and
-// effects are read for the page's rows only.
+// Runs lists runs, newest first, and says whether there are more beyond the page in the direction asked for.
 func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
 	where, args := f.where()
 	order, beyond, cursor := "DESC", "<", f.Before
@@ -144,17 +137,12 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
 	// The limit is written out: with a parameter PostgreSQL would take the page for a tenth of the table and, finding no
 	// plan that serves all values, plan anew at every request.
 	rows, err := d.Pool.Query(ctx, `
-		WITH page AS (
-			SELECT t.id
-			FROM `+f.from()+`
-			WHERE `+where+`
-			ORDER BY t.start_date `+order+`, t.id `+order+`
-			LIMIT `+strconv.Itoa(f.Limit+1)+`)
 		SELECT `+runColumns+`
-		FROM page
-		JOIN xtk.workflow_task t ON t.id = page.id
-		`+runJoins+`
-		ORDER BY t.start_date DESC, t.id DESC`, args)
+		FROM xtk.workflow_task t
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		WHERE `+where+`
+		ORDER BY t.start_date `+order+`, t.id `+order+`
+		LIMIT `+strconv.Itoa(f.Limit+1), args)
 	if err != nil {
 		return nil, false, fmt.Errorf("runs: %w", err)
 	}
@@ -162,13 +150,12 @@ func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("runs: %w", err)
 	}
-	if len(page) <= f.Limit {
-		return page, false, nil
-	}
+	more := len(page) > f.Limit
+	page = page[:min(len(page), f.Limit)]
 	if f.After != nil {
-		return page[1:], true, nil
+		slices.Reverse(page)
 	}
-	return page[:f.Limit], true, nil
+	return page, more, nil
 }
 
 // CountRuns counts the runs of a filter up to CountCap + 1, whatever its cursor. All of them are not counted where the
@@ -194,13 +181,35 @@ func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
 	return count, nil
 }
 
+// Ledger sums up what each of some runs did to rows, of all tables together.
+func (d *DB) Ledger(ctx context.Context, runs []int64) (map[int64]RunEffect, error) {
+	rows, err := d.Pool.Query(ctx, `
+		SELECT task_id, sum(inserted)::bigint, sum(updated)::bigint, sum(deleted)::bigint
+		FROM xtk.workflow_task_effect
+		WHERE task_id = ANY($1)
+		GROUP BY task_id`, runs)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	ledger := map[int64]RunEffect{}
+	var run int64
+	var did RunEffect
+	if _, err := pgx.ForEachRow(rows, []any{&run, &did.Inserted, &did.Updated, &did.Deleted}, func() error {
+		ledger[run] = did
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return ledger, nil
+}
+
 // RunRow reads one run as lists show it; ErrNotFound when there is none.
 func (d *DB) RunRow(ctx context.Context, id int64) (RunRow, error) {
 	var r RunRow
 	err := d.Pool.QueryRow(ctx, `
 		SELECT `+runColumns+`
 		FROM xtk.workflow_task t
-		`+runJoins+`
+		JOIN xtk.workflow w ON w.id = t.workflow_id
 		WHERE t.id = $1`, id).Scan(r.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r, fmt.Errorf("run %d: %w", id, ErrNotFound)

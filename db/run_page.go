@@ -78,7 +78,7 @@ func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
 		             WHERE usual.options IS NOT NULL AND o.value IS DISTINCT FROM usual.options -> o.key
 		             ORDER BY 1)
 		FROM xtk.workflow_task t
-		`+runJoins+`
+		JOIN xtk.workflow w ON w.id = t.workflow_id
 		LEFT JOIN xtk.workflow_event e ON e.id = t.event_id
 		LEFT JOIN LATERAL (
 			SELECT count(*) AS runs,

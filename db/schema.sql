@@ -74,6 +74,17 @@ BEGIN
         RAISE EXCEPTION 'run % has ended %, a final state never changes', OLD.id, OLD.status
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    -- However a run ends, its row is left with the sums of its steps and of its ledger.
+    IF OLD.status = 'running' AND NEW.status <> 'running' THEN
+        SELECT count(*), count(*) FILTER (WHERE s.status IN ('completed', 'kept'))
+        INTO NEW.steps_begun, NEW.steps_done
+        FROM xtk.workflow_task_step s
+        WHERE s.task_id = NEW.id;
+        SELECT coalesce(sum(e.inserted + e.updated + e.deleted), 0)
+        INTO NEW.rows_changed
+        FROM xtk.workflow_task_effect e
+        WHERE e.task_id = NEW.id;
+    END IF;
     RETURN NEW;
 END $function$
 ;
@@ -2552,6 +2563,8 @@ CREATE TABLE xtk.workflow_task (
     result jsonb DEFAULT '{}'::jsonb NOT NULL,
     cancel_requested text,
     cancel_requested_at timestamp with time zone,
+    steps_begun integer DEFAULT 0 NOT NULL,
+    steps_done integer DEFAULT 0 NOT NULL,
     CONSTRAINT workflow_task_cancel_requested_check CHECK (cancel_requested = ANY (ARRAY['stop'::text, 'unconditional_stop'::text])),
     CONSTRAINT workflow_task_check CHECK ((completion_date IS NULL) = (status = 'running'::text)),
     CONSTRAINT workflow_task_mode_check CHECK (mode = ANY (ARRAY['normal'::text, 'simulation'::text])),

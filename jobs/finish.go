@@ -105,19 +105,19 @@ func (r *Run) queueEffects(batch *pgx.Batch) {
 	}
 }
 
-// A task that is still running gets its final state. The moment it ended is the database's.
+// A task that is still running gets its final state. The moment it ended is the database's, the sums of its steps and of
+// its ledger are made there from what was written before.
 func queueState(batch *pgx.Batch, id int64, o Outcome) {
 	batch.Queue(`
 		UPDATE xtk.workflow_task
 		SET status = $2,
 		    completion_date = clock_timestamp(),
 		    rows_read = $3,
-		    rows_changed = $4,
-		    warnings = $5,
-		    error_code = nullif($6, ''),
-		    error_step = nullif($7, ''),
-		    error_message = nullif($8, ''),
-		    error_detail = nullif($9, '')
+		    warnings = $4,
+		    error_code = nullif($5, ''),
+		    error_step = nullif($6, ''),
+		    error_message = nullif($7, ''),
+		    error_detail = nullif($8, '')
 		WHERE id = $1`,
-		id, o.Status, o.RowsRead, o.RowsChanged, o.Warnings, o.Code, o.Step, o.Message, o.Detail)
+		id, o.Status, o.RowsRead, o.Warnings, o.Code, o.Step, o.Message, o.Detail)
 }

@@ -74,7 +74,7 @@ func (s *Server) runFacts(page views.Page, run db.Run) views.Run {
 		Severity: run.Severity, Due: moment(run.Due), Begun: run.Start, Ended: moment(run.End), CutOff: run.CutOff,
 		Backend: run.BackendPID, Build: run.Build,
 		UsualTook: run.Usual.P50, UsualFrom: run.Usual.P10, UsualTo: run.Usual.P90,
-		RowsChanged: run.Deleted + run.Updated + run.Inserted, Warnings: run.Warnings, Resumes: run.Resumes,
+		RowsChanged: run.RowsChanged, Warnings: run.Warnings, Resumes: run.Resumes,
 		Drifts: driftsOf(run.Compared.Drifts),
 	}
 	if run.Compared.Runs > 0 {

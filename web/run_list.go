@@ -162,7 +162,7 @@ func runRow(page views.Page, run db.RunRow) views.RunRow {
 		ID: run.ID, Workflow: run.Workflow, Label: labelOf(page.Lang, run.Workflow, run.Label),
 		State: runState(run.Status, run.Warnings), Simulated: run.Mode == "simulation", Begun: run.Start,
 		Took: run.Duration(page.Now), Trigger: run.Trigger, By: run.StartedBy,
-		Rows: run.Deleted + run.Updated + run.Inserted, StepsDone: run.StepsDone, Steps: run.Steps,
+		Rows: run.RowsChanged, StepsDone: run.StepsDone, Steps: run.Steps,
 	}
 	switch {
 	case run.Status == "failed" && run.ErrorStep != "":
@@ -193,18 +193,26 @@ func (s *Server) exportRuns(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ids := make([]int64, len(runs))
+	for i, run := range runs {
+		ids[i] = run.ID
+	}
+	ledger, err := s.db.Ledger(ctx, ids)
+	if err != nil {
+		return err
+	}
 	c.Response().Header().Set(echo.HeaderContentType, "text/csv; charset=utf-8")
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="runs.csv"`)
 	out := csv.NewWriter(c.Response())
 	_ = out.Write([]string{"run", "workflow", "mode", "trigger", "by", "status", "started", "ended", "seconds", "deleted", "updated", "added", "warnings", "error"})
 	for _, run := range runs {
-		ended := ""
+		ended, did := "", ledger[run.ID]
 		if run.End != nil {
 			ended = run.End.UTC().Format(time.RFC3339)
 		}
 		_ = out.Write([]string{strconv.FormatInt(run.ID, 10), inert(run.Workflow), run.Mode, run.Trigger, inert(run.StartedBy), run.Status,
 			run.Start.UTC().Format(time.RFC3339), ended, strconv.FormatFloat(run.Duration(time.Now()).Seconds(), 'f', 3, 64),
-			strconv.FormatInt(run.Deleted, 10), strconv.FormatInt(run.Updated, 10), strconv.FormatInt(run.Inserted, 10),
+			strconv.FormatInt(did.Deleted, 10), strconv.FormatInt(did.Updated, 10), strconv.FormatInt(did.Inserted, 10),
 			strconv.Itoa(run.Warnings), inert(run.ErrorMessage)})
 	}
 	out.Flush()

@@ -43,10 +43,15 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 		Page: page, ID: run.ID, Workflow: run.Workflow, Label: labelOf(page.Lang, run.Workflow, run.Label),
 		Package: packageOf(page.Lang, run.Package), State: views.Simulated, By: run.StartedBy,
 		Begun: run.Start, Ended: moment(run.End), CutOff: run.CutOff,
-		Rows: run.Deleted, Updated: run.Updated, Added: run.Inserted, Can: ordersFor(s.actor(c), workflow.Situation()),
+		Can: ordersFor(s.actor(c), workflow.Situation()),
 	}
 	effects, dropped := tableEffects(run.Effects)
 	report.Tables, report.Dropped = len(effects), dropped
+	for _, effect := range effects {
+		report.Rows += effect.Deleted
+		report.Updated += effect.Updated
+		report.Added += effect.Added
+	}
 	for _, step := range run.StepList {
 		planned := planStep(page, step, run, usual[step.Key])
 		report.Bytes += planned.Bytes

@@ -161,6 +161,10 @@ func pastIsMarkedAndSound(t *testing.T, d *db.DB) {
 		"runs whose rows are not those of their steps": `
 			SELECT count(*) FROM xtk.workflow_task t
 			WHERE t.rows_changed <> (SELECT COALESCE(sum(s.rows_changed), 0) FROM xtk.workflow_task_step s WHERE s.task_id = t.id)`,
+		"runs whose steps are not counted in their rows": `
+			SELECT count(*) FROM xtk.workflow_task t
+			WHERE (t.steps_begun, t.steps_done) <> (
+				SELECT count(*), count(*) FILTER (WHERE s.status IN ('completed', 'kept')) FROM xtk.workflow_task_step s WHERE s.task_id = t.id)`,
 		"invented audit rows": `SELECT count(*) FROM xtk.audit`,
 	} {
 		var n int

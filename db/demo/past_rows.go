@@ -117,6 +117,14 @@ func (h *history) execution(r pastRun, event int64, status string) int64 {
 // task adds the row of the run itself, and its last line.
 func (h *history) task(r pastRun, event int64, status string, end time.Time, changed int64) {
 	id := h.task0 + int64(len(h.tasks)) + 1
+	begun := 0
+	for begun < len(h.steps) && h.steps[len(h.steps)-1-begun][1] == id {
+		begun++
+	}
+	done := begun
+	if status != "completed" {
+		done-- // the one that it ended in
+	}
 	var code, step, message, resumes, by any
 	switch status {
 	case "failed":
@@ -132,7 +140,7 @@ func (h *history) task(r pastRun, event int64, status string, end time.Time, cha
 		resumes, by = r.resumes, "admin"
 	}
 	h.tasks = append(h.tasks, []any{id, r.workflowID, event, r.trigger, status, pastNode, int32(4000 + id%20000), pastNode, by, r.due, r.started, end, r.started,
-		resumes, int64(0), changed, r.warnings, code, step, message, r.result()})
+		resumes, int64(0), changed, int32(begun), int32(done), r.warnings, code, step, message, r.result()})
 }
 
 // pastStepRow is one execution of a step.
@@ -226,7 +234,7 @@ func (h *history) write(ctx context.Context) error {
 	}{
 		{"xtk.workflow_event", "id workflow_id kind status reason scheduled_at processing_date task_id losses created outcome", h.events},
 		{"xtk.workflow_task", `id workflow_id event_id trigger status node backend_pid build started_by due_at start_date completion_date cut_off
-			resumes_task_id rows_read rows_changed warnings error_code error_step error_message result`, h.tasks},
+			resumes_task_id rows_read rows_changed steps_begun steps_done warnings error_code error_step error_message result`, h.tasks},
 		{"xtk.workflow_task_step", `id task_id step_order step_key label status start_date end_date rows_changed
 			progress_done progress_total progress_unit batches message`, h.steps},
 		{"xtk.workflow_task_effect", "task_id step_order table_name updated deleted", h.effects},
