@@ -92,8 +92,12 @@ func TestTooLarge(t *testing.T) {
 	big := url.Values{"label": {strings.Repeat("x", bodyLimit)}}
 	unknown := func(r *http.Request) { r.ContentLength = -1 }
 	for what, change := range map[string]func(*http.Request){"told": func(*http.Request) {}, "not told": unknown} {
-		if got, _ := c.ask("kim", http.MethodPost, "/account", big, change); got.StatusCode != http.StatusRequestEntityTooLarge {
+		got, page := c.ask("kim", http.MethodPost, "/account", big, change)
+		if got.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("a large form, its size %s: got %d, want 413", what, got.StatusCode)
+		}
+		if strings.Contains(page, "/sign-in") || !strings.Contains(page, "/sign-out") {
+			t.Errorf("a large form, its size %s: the page does not know who is signed in", what)
 		}
 	}
 	many := url.Values{}

@@ -103,10 +103,10 @@ func (s *Server) admit(r *http.Request) error {
 	if !readable(r.URL.Path) || !cleanValues(r.URL.Query()) {
 		return badInput("address")
 	}
-	if r.ContentLength > bodyLimitOf(r) {
-		return &problem{status: http.StatusRequestEntityTooLarge, key: "error.too_large"}
-	}
 	if isAPI(r.URL.Path) {
+		if r.ContentLength > bodyLimitOf(r) {
+			return &problem{status: http.StatusRequestEntityTooLarge, key: "error.too_large"}
+		}
 		return nil
 	}
 	if err := s.origin.Check(r); err != nil {
