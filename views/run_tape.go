@@ -14,7 +14,8 @@ type axis struct {
 // runAxis makes room for what is done, what is to come and the usual end.
 func (r Run) runAxis() axis {
 	span := r.took()
-	if r.State == Running || r.State == Failed {
+	switch r.State {
+	case Running, Failed, Stopped, Interrupted:
 		span = max(span+r.toCome(), r.UsualTo)
 	}
 	span = max(span, time.Second)

@@ -63,6 +63,9 @@ func (r Run) stays() string {
 	if deleted, updated, added := r.sums(); deleted+updated+added+r.RowsChanged == 0 {
 		return r.T("verdict.nothing_changed")
 	}
+	if r.Simulated {
+		return r.T("verdict.rolled_back", r.lead())
+	}
 	return r.T("verdict.stays", r.lead())
 }
 

@@ -105,6 +105,8 @@ func TestVerdicts(t *testing.T) {
 	ended.State, ended.Ended, ended.Simulated = Finished, ended.Begun.Add(1551*time.Second), false
 	slow := ended
 	slow.Drifts = []Drift{driftOf(8841, slow.Ended)}
+	rehearsed := runOf(page)
+	rehearsed.State, rehearsed.Ended, rehearsed.Simulated = Stopped, page.Now, true
 	empty := Run{Page: page, State: Finished, Begun: page.Now.Add(-time.Second), Ended: page.Now}
 	for _, check := range []struct {
 		run  Run
@@ -114,6 +116,7 @@ func TestVerdicts(t *testing.T) {
 		{failed, "canceling statement due to lock timeout ended it at step 14 of 26. 1,079,397 rows deleted before it ended; that stays. 12 steps did not run. The workflow waits, paused: Thu 30 Jul 04:00 will be skipped unless it is resumed."},
 		{ended, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed. It took as long as usual."},
 		{slow, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed."},
+		{rehearsed, "Stopped with 13 of 26 steps done. 1,079,397 rows would be deleted by what was rehearsed; all of it was rolled back."},
 		{empty, "No row changed in 1.0 s. Nothing has failed."},
 	} {
 		if got := strings.ReplaceAll(check.run.verdict().Plain(), nnbsp, " "); got != check.want {
@@ -146,5 +149,19 @@ func TestSkyAndLamp(t *testing.T) {
 	}
 	if got := lamp(midnight.Add(12 * time.Hour)); got < .19 || got > .21 {
 		t.Errorf("lamp at noon: got %.2f, want 0.2", got)
+	}
+}
+
+// Whatever did not run still has its place on the tape of a run that was stopped or lost.
+func TestTapeHoldsWhatDidNotRun(t *testing.T) {
+	t.Parallel()
+	for _, state := range []State{Stopped, Interrupted, Failed} {
+		r := runOf(night(t, locale.English, Light))
+		r.State, r.Ended = state, r.Begun.Add(2*time.Second)
+		r.Steps = []Step{{Number: 1, Key: "lists", State: state, Begun: r.Begun, Took: 2 * time.Second},
+			{Number: 2, Key: "deliveries", State: NotRun, Usual: 3 * time.Second}}
+		if a := r.runAxis(); a.span < 5*time.Second {
+			t.Errorf("%s: got an axis of %s, want the 5 s of both steps", state, a.span)
+		}
 	}
 }

@@ -241,6 +241,9 @@ func slotLine(slot db.Slot, now time.Time) views.Slot {
 	if slot.Status == "processed" && slot.TaskStatus != "" {
 		line.State = slotState(slot.TaskStatus)
 	}
+	if slot.Mode == "simulation" && line.State == views.Finished {
+		line.State = views.Simulated
+	}
 	if slot.Began != nil {
 		line.Lag = slot.Began.Sub(slot.Due)
 	}
