@@ -27,7 +27,7 @@ type RunRow struct {
 	RowsRead, RowsChanged              int64
 	Warnings                           int
 	ErrorStep, ErrorCode, ErrorMessage string
-	StepsDone, Steps                   int // completed or kept, and begun at all
+	StepsDone, Steps                   int // completed or kept; and all, of a completed run those it came to
 	CancelRequested                    string
 	Resumes                            int64 // the failed run that this one goes on with; 0: none
 }
@@ -107,8 +107,11 @@ const runColumns = `
 	CASE WHEN t.status = 'running' THEN (
 		SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id AND s.status IN ('completed', 'kept'))
 	ELSE t.steps_done END,
-	CASE WHEN t.status = 'running' THEN (SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id)
-	ELSE t.steps_begun END,
+	CASE t.status
+		WHEN 'completed' THEN t.steps_begun
+		WHEN 'running' THEN GREATEST((SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id), jsonb_array_length(t.result -> 'steps'))
+		ELSE GREATEST(t.steps_begun, jsonb_array_length(t.result -> 'steps'))
+	END,
 	COALESCE(t.cancel_requested, ''), COALESCE(t.resumes_task_id, 0)`
 
 func (r *RunRow) fields() []any {

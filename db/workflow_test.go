@@ -144,6 +144,37 @@ func TestRunListByKeyset(t *testing.T) {
 	}
 }
 
+// A run that failed counts against all the steps it announced, like its own page.
+func TestStepsAnnounced(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	failed := history(t, d, addWorkflow(t, d, "said", db.Started, false))
+	if _, err := d.Pool.Exec(t.Context(), `
+		UPDATE xtk.workflow_task t
+		SET steps_done = (SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id AND s.status = 'completed'),
+		    steps_begun = (SELECT count(*) FROM xtk.workflow_task_step s WHERE s.task_id = t.id)`); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := d.RunRow(t.Context(), failed); err != nil || r.StepsDone != 1 || r.Steps != 2 {
+		t.Errorf("nothing announced: got %d of %d, %v, want 1 of the 2 begun", r.StepsDone, r.Steps, err)
+	}
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE xtk.workflow_task SET result = '{"steps": ["first", "second", "third", "fourth"]}'`); err != nil {
+		t.Fatal(err)
+	}
+	runs, _, err := d.Runs(t.Context(), db.RunFilter{Limit: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range runs {
+		if r.Status == "completed" && (r.StepsDone != 3 || r.Steps != 3) {
+			t.Errorf("a completed run: got %d of %d, want the 3 it came to", r.StepsDone, r.Steps)
+		}
+		if r.Status == "failed" && (r.StepsDone != 1 || r.Steps != 4) {
+			t.Errorf("the failed run: got %d of %d, want 1 of 4", r.StepsDone, r.Steps)
+		}
+	}
+}
+
 func TestLogPages(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
