@@ -158,6 +158,17 @@ func (d *DB) changeOption(ctx context.Context, actor Actor, name string, after *
 	return nil
 }
 
+// OptionAs is an option with a value that the table had once: what a run read.
+func OptionAs(name, raw string) Option {
+	fact, known := knownOption(name)
+	if !known {
+		fact = OptionFact{Name: name, Kind: OptionText}
+	}
+	option := Option{OptionFact: fact, Known: known}
+	option.fill(optionRow{Name: name, Raw: raw})
+	return option
+}
+
 func knownOption(name string) (OptionFact, bool) {
 	for _, fact := range KnownOptions() {
 		if fact.Name == name {

@@ -89,3 +89,14 @@ func TestOptionRefused(t *testing.T) {
 		t.Errorf("a row of the customer's: got %+v, want it listed as unknown", got)
 	}
 }
+
+// What a run read is shown as the options page shows it, in days.
+func TestOptionAs(t *testing.T) {
+	t.Parallel()
+	if got := db.OptionAs("NmsCleanup_VisitorPurgeDelay", "2592000"); got.Value != "30" || got.Unit != "option.unit.days" || !got.Valid {
+		t.Errorf("a delay: got %q %q, want 30 days", got.Value, got.Unit)
+	}
+	if got := db.OptionAs("Unknown", "2592000"); got.Value != "2592000" || got.Unit != "" || got.Known {
+		t.Errorf("an option of nobody: got %q %q, want it as it stands", got.Value, got.Unit)
+	}
+}

@@ -18,7 +18,7 @@ func simulationOf(page Page) Simulation {
 			{Number: 8, Key: "workflow_logins"},
 			{Number: 13, Key: "tracking_logs", Tables: []string{"nms.tracking_log"}, Rule: "log date", Option: "TrackingLog = 365 d", Rows: 402118, Estimated: true, Bytes: 611 << 20, Oldest: now.Add(-395 * day), Newest: now.Add(-366 * day), Limit: now.Add(-365 * day)},
 		},
-		Options: []ReadOption{{"NmsCleanup_BroadLogPurgeDelay", "15552000"}}, Log: Log{Total: 64}, Can: []Order{OrderRun},
+		Options: []ReadOption{{"NmsCleanup_BroadLogPurgeDelay", "180", "days"}}, Log: Log{Total: 64}, Can: []Order{OrderRun},
 	}
 }
 

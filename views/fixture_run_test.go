@@ -59,7 +59,7 @@ func runOf(page Page) Run {
 		Node: "node-2", Severity: "production", Due: begun.Add(-200 * time.Millisecond), Begun: begun, CutOff: begun.Add(14 * time.Millisecond),
 		Backend: 41277, Build: "1.4.3", UsualTook: 1540 * time.Second, UsualFrom: 24 * time.Minute, UsualTo: 27 * time.Minute, RowsChanged: 1128904,
 		Dropped: 9, Can: []Order{OrderStop, OrderPause, OrderUnconditionalStop, OrderPurgeHistory},
-		Options: []ReadOption{{"NmsCleanup_BroadLogPurgeDelay", "15552000"}, {"NmsCleanup_TrackingLogPurgeDelay", "31536000"}},
+		Options: []ReadOption{{"NmsCleanup_BroadLogPurgeDelay", "180", "days"}, {"NmsCleanup_TrackingLogPurgeDelay", "365", "days"}},
 	}
 	at := begun
 	for i, line := range strings.Split(cleanupSteps, "\n") {

@@ -85,7 +85,7 @@ type Failure struct {
 }
 
 // ReadOption is an option that a run has read, with the value it saw.
-type ReadOption struct{ Name, Value string }
+type ReadOption struct{ Name, Value, Unit string }
 
 // Log is a stretch of a run's log.
 type Log struct {

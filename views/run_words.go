@@ -265,3 +265,10 @@ func (r Run) clearLog() Link {
 	}
 	return Link{r.T("filter.clear"), runPath(r.ID) + "#log"}
 }
+
+func (o ReadOption) text(p Page) string {
+	if o.Unit == "" {
+		return OrNone(o.Value)
+	}
+	return o.Value + p.unitGap() + o.Unit
+}

@@ -94,7 +94,8 @@ func (s *Server) runFacts(page views.Page, run db.Run) views.Run {
 		shown.Failure = failureOf(run)
 	}
 	for _, name := range slices.Sorted(maps.Keys(run.Options)) {
-		shown.Options = append(shown.Options, views.ReadOption{Name: name, Value: run.Options[name]})
+		read := optionRow(page, db.OptionAs(name, run.Options[name]))
+		shown.Options = append(shown.Options, views.ReadOption{Name: name, Value: read.Value, Unit: read.Unit})
 	}
 	return shown
 }
