@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"html"
 	"time"
 )
 
@@ -167,7 +168,7 @@ func (l *loader) mirrorPages(ctx context.Context) error {
 		}
 		for k := range min(d.messages, 12) {
 			id := int64(len(pages) + 1)
-			pages = append(pages, []any{id, d.id, fmt.Appendf(nil, "<html>%s %d</html>", d.label, k)})
+			pages = append(pages, []any{id, d.id, mirrorPage(d.label, k+1)})
 			searches = append(searches, []any{d.firstMessage + k, d.id, id})
 		}
 	}
@@ -175,6 +176,14 @@ func (l *loader) mirrorPages(ctx context.Context) error {
 		return err
 	}
 	return l.copy(ctx, "nms.mirror_page_search", "message_id delivery_id mirror_page_info_id", listed(searches))
+}
+
+// mirrorPage is a message as a browser shows it.
+func mirrorPage(label string, number int64) []byte {
+	label = html.EscapeString(label)
+	return fmt.Appendf(nil, `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">`+
+		`<title>%s</title><body style="font: 16px/1.5 sans-serif; max-width: 36em; margin: 3em auto; padding: 0 1em">`+
+		`<h1>%s</h1><p>Message %d of this delivery, as it was sent.</p></body></html>`, label, label, number)
 }
 
 // journals: two lines of each delivery.
