@@ -156,6 +156,9 @@ func (p Overview) aheadRows() []aheadRow {
 		if ahead.Lasts > 0 {
 			lasts = p.About(ahead.Lasts)
 		}
+		if ahead.Lasts > 0 && ahead.Lasts < time.Second {
+			lasts = p.Took(ahead.Lasts)
+		}
 		rows = append(rows, aheadRow{ahead.At[0], ahead.Workflow, lasts})
 	}
 	return rows

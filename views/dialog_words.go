@@ -182,5 +182,5 @@ func (p Dialog) staleReader(s Stale) string {
 	if s.Reader == "" {
 		return p.T("pause.no_reader")
 	}
-	return s.Reader + ", " + p.When(s.At)
+	return s.Reader
 }

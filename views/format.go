@@ -125,6 +125,14 @@ func (p Page) Second(t time.Time) string { return t.In(p.Zone).Format("15:04:05 
 // ZoneName is the short name of the page's zone now: CEST.
 func (p Page) ZoneName() string { return p.Now.In(p.Zone).Format("MST") }
 
+// zoneInFull names the zone as a place and as its clock says it, once where both are the same.
+func (p Page) zoneInFull() string {
+	if place, name := p.Zone.String(), p.ZoneName(); place != name {
+		return place + " (" + name + ")"
+	}
+	return p.ZoneName()
+}
+
 // Day writes a date without its year: Wed 29 Jul, 7월 29일 (수).
 func (p Page) Day(t time.Time) string {
 	t = t.In(p.Zone)

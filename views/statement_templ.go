@@ -232,7 +232,7 @@ func StatementPage(p Statement) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.Total.Due == 0 {
-				templ_7745c5c3_Err = Empty(p.T("statement.none", p.monthWords()), p.T("statement.none_why"), Link{p.T("rail.workflows"), "/workflows"}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Empty(p.T("statement.none", p.monthWords())+".", p.T("statement.none_why"), Link{p.T("rail.workflows"), "/workflows"}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

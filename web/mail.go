@@ -87,7 +87,9 @@ func messageRow(page views.Page, m db.Message) views.MessageRow {
 		AtWord: page.T("mail.when_" + m.State), Again: m.State == "error" || m.State == "unknown"}
 	switch m.State {
 	case "pending":
-		row.At = m.NextTry
+		if row.At = m.NextTry; row.At.Before(page.Now) {
+			row.AtWord = page.T("mail.when_due")
+		}
 	case "sent":
 		row.At = m.Sent
 	}
