@@ -30,6 +30,7 @@ type config struct {
 	takesUnassigned bool
 	key             []byte
 	metricsToken    string
+	indicators      string
 	logLevel        slog.Level
 }
 
@@ -78,6 +79,9 @@ func variables() []variable {
 		{name: "NIGHTSHIFT_METRICS_TOKEN", byDefault: "", secret: true,
 			meaning: "Bearer token with which a collector reads /metrics. Empty: only signed-in administrators do.",
 			set:     func(c *config, v string) error { c.metricsToken = v; return nil }},
+		{name: "NIGHTSHIFT_INDICATORS", byDefault: "",
+			meaning: "Folder of executables whose numbers stand on Monitoring, see there. Empty: none.",
+			set:     setIndicators},
 		{name: "NIGHTSHIFT_LOG", byDefault: "info",
 			meaning: "Level of the process log on standard error, JSON lines: debug, info, warn, error.",
 			set:     func(c *config, v string) error { return c.logLevel.UnmarshalText([]byte(v)) }},
@@ -129,6 +133,13 @@ func setProxies(c *config, value string) error {
 		c.trustedProxies = append(c.trustedProxies, prefix)
 	}
 	return nil
+}
+
+func setIndicators(c *config, value string) (err error) {
+	if value != "" {
+		c.indicators, err = filepath.Abs(value)
+	}
+	return err
 }
 
 func setNode(c *config, value string) (err error) {

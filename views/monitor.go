@@ -1,10 +1,7 @@
 package views
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -14,54 +11,11 @@ type Monitoring struct {
 	Build, Host, Postgres, Database  string
 	Nodes                            []Node
 	OfHost, OfDatabase               []Indicator
+	Probed                           bool        // the operator of the machine has a folder of indicators
+	OfOperator                       []Indicator // what its executables say
 	Workflows                        []Watched
 	FailedDeliveries, OpenDeliveries int
 	LastSent                         time.Time
-}
-
-// Unit says how the numbers of an indicator are written.
-type Unit string
-
-// The units of indicators.
-const (
-	UnitNone    Unit = ""
-	UnitBytes   Unit = "bytes"
-	UnitSeconds Unit = "seconds"
-	UnitShare   Unit = "percent"
-)
-
-// Indicator is a measured number with its limits; a limit of 0 is none.
-type Indicator struct {
-	Key, Name                    string // word "monitor.…"; the disk or table it is of
-	Current, Max, Warning, Alert float64
-	Unit                         Unit
-}
-
-// indicators are all of the page.
-func (m Monitoring) indicators() []Indicator { return slices.Concat(m.OfHost, m.OfDatabase) }
-
-// label is what the indicator is called.
-func (i Indicator) label(p Page) string {
-	return strings.TrimSpace(p.T("monitor."+i.Key) + " " + i.Name)
-}
-
-// limit writes a limit; a dash when there is none.
-func (i Indicator) limit(p Page, v float64) string {
-	if v == 0 {
-		return "—"
-	}
-	return i.write(p, v)
-}
-
-// Level is ok, warning or alert.
-func (i Indicator) Level() string {
-	switch {
-	case i.Alert > 0 && i.Current >= i.Alert:
-		return "alert"
-	case i.Warning > 0 && i.Current >= i.Warning:
-		return "warning"
-	}
-	return "ok"
 }
 
 // Watched is a workflow that needs a person, or whose run takes too long.
@@ -82,9 +36,9 @@ func (m Monitoring) counts() (alerts, warnings int64) {
 	if !alive && alerts == 0 {
 		alerts++
 	}
-	for _, i := range m.indicators() {
+	for _, i := range m.Indicators() {
 		switch i.Level() {
-		case "alert":
+		case "alert", "unknown":
 			alerts++
 		case "warning":
 			warnings++
@@ -127,7 +81,7 @@ func (m Monitoring) finding() string {
 // levelState gives a level the glyph and colour of a state.
 func levelState(level string) State {
 	switch level {
-	case "alert":
+	case "alert", "unknown":
 		return Failed
 	case "warning":
 		return Late
@@ -135,17 +89,7 @@ func levelState(level string) State {
 	return Finished
 }
 
-// write writes a number of the indicator with its unit.
-func (i Indicator) write(p Page, v float64) string {
-	switch {
-	case i.Unit == UnitBytes:
-		return Size(int64(v))
-	case i.Unit == UnitSeconds:
-		return p.Took(time.Duration(v * float64(time.Second)))
-	case i.Unit == UnitShare:
-		return fmt.Sprintf("%.0f%s%%", v, nnbsp)
-	case v != float64(int64(v)) && v < 1000:
-		return strconv.FormatFloat(v, 'f', 2, 64)
-	}
-	return Number(int64(v))
+// Indicators are all of the page, in its order.
+func (m Monitoring) Indicators() []Indicator {
+	return slices.Concat(m.OfHost, m.OfDatabase, m.OfOperator)
 }

@@ -29,8 +29,8 @@ func (m Monitoring) Text(out io.Writer) error {
 	}
 	row()
 	row(m.T("monitor.indicator"), m.T("monitor.state"), m.T("monitor.current"), m.T("monitor.max"), m.T("monitor.warns"), m.T("monitor.alerts_at"))
-	for _, i := range m.indicators() {
-		row(i.label(m.Page), m.T("monitor."+i.Level()), i.write(m.Page, i.Current), i.limit(m.Page, i.Max), i.limit(m.Page, i.Warning), i.limit(m.Page, i.Alert))
+	for _, i := range m.Indicators() {
+		row(i.label(m.Page), m.T("monitor."+i.Level()), i.current(m.Page), i.most(m.Page), i.limit(m.Page, i.Warning), i.limit(m.Page, i.Alert), i.Why(m.Page))
 	}
 	if len(m.Workflows) > 0 {
 		row()

@@ -78,6 +78,7 @@ func (s *Server) monitoring(ctx context.Context, page views.Page) (views.Monitor
 	}
 	view.Postgres, view.Database = vitals.Postgres, vitals.Database
 	view.OfHost, view.OfDatabase = hostIndicators(ctx), databaseIndicators(vitals)
+	view.Probed, view.OfOperator = s.probes.dir != "", s.probes.read(ctx)
 	view.FailedDeliveries, view.OpenDeliveries, view.LastSent = vitals.FailedDeliveries, vitals.OpenDeliveries, moment(vitals.LastSent)
 	all, err := s.db.Workflows(ctx)
 	if err != nil {
@@ -120,9 +121,9 @@ func known(at time.Time) any {
 // monitorDocument is the JSON of the page; its names are an interface and stay.
 func monitorDocument(view views.Monitoring) map[string]any {
 	indicators := []map[string]any{}
-	for _, i := range append(view.OfHost, view.OfDatabase...) {
+	for _, i := range view.Indicators() {
 		indicators = append(indicators, map[string]any{"key": i.Key, "name": i.Name, "current": i.Current, "max": i.Max,
-			"warning": i.Warning, "alert": i.Alert, "unit": i.Unit, "state": i.Level()})
+			"warning": i.Warning, "alert": i.Alert, "unit": i.Unit, "state": i.Level(), "file": i.File, "reason": i.Why(view.Page)})
 	}
 	modules := []map[string]any{}
 	for _, n := range view.Nodes {

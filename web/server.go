@@ -29,6 +29,7 @@ type Config struct {
 	MetricsToken   string
 	RawLog         *redirlog.Log // of the redirection; nil: hits are answered and not recorded
 	Build          string
+	Indicators     string // folder of the executables of custom indicators; empty: none
 	Logger         *slog.Logger
 	// TestAccount connects through an external account and signs on; its error is a *db.AccountProblem.
 	TestAccount func(ctx context.Context, account db.ExtAccount) error
@@ -42,6 +43,7 @@ type Server struct {
 	sessions *scs.SessionManager
 	night    *night
 	bell     *bell
+	probes   *probes
 	streams  streams
 	origin   *http.CrossOriginProtection
 	limits   *limiter
@@ -211,6 +213,7 @@ func New(c Config) *Server {
 	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter(),
 		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
 	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
+	s.probes = &probes{dir: c.Indicators, logger: c.Logger, within: probeWithin}
 	s.sessions = s.sessionManager()
 	s.measure()
 	e := echo.New()
