@@ -160,10 +160,10 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 	}{
 		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
 		{ordered, func(ctx context.Context) error { return e.applyOrders(ctx, work.orders) }},
-		{work.slots || everything, e.plan}, {work.slots || everything, e.due},
+		{work.unplanned || everything, e.plan}, {work.due || everything, e.due},
 		{work.pauses || everything, e.selfOrders},
-		{work.events || ordered || work.slots || everything, e.claim},
-		{work.events || ordered || work.slots || everything, e.skip},
+		{work.events || ordered || work.due || everything, e.claim},
+		{work.events || ordered || work.due || everything, e.skip},
 	} {
 		if part.needed {
 			said = append(said, part.do(ctx))
@@ -177,8 +177,8 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 
 // work is what a look at the database found to do.
 type work struct {
-	orders                []waiting
-	slots, events, pauses bool
+	orders                         []waiting
+	unplanned, due, events, pauses bool
 }
 
 // look asks in one question what a round has to do, so that a bell costs little and an order reaches its run quickly.
@@ -196,11 +196,13 @@ func (e *Engine) look(ctx context.Context) (w work, err error) {
 	batch.Queue(`
 		SELECT EXISTS (SELECT FROM xtk.workflow
 		               WHERE state IN ('started', 'pause_pending', 'paused')
-		                 AND (next_processing IS NULL OR next_processing <= now())),
+		                 AND next_processing IS NULL AND schedule ->> 'kind' <> 'none'),
+		       EXISTS (SELECT FROM xtk.workflow
+		               WHERE state IN ('started', 'pause_pending', 'paused') AND next_processing <= now()),
 		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending'),
 		       EXISTS (SELECT FROM xtk.workflow
 		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now())`).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&w.slots, &w.events, &w.pauses)
+		return row.Scan(&w.unplanned, &w.due, &w.events, &w.pauses)
 	})
 	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return w, fmt.Errorf("look for work: %w", err)
