@@ -19,8 +19,8 @@ func stopNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string) er
 		WHERE id = $1`, w.ID, login); err != nil {
 		return fmt.Errorf("stop now: %w", err)
 	}
-	if err := CancelDue(ctx, tx, w.ID); err != nil {
-		return err
+	if _, err := tx.Exec(ctx, CancelDue, w.ID); err != nil {
+		return fmt.Errorf("take back what is due: %w", err)
 	}
 	// Orders that wait are void: they were given to a workflow that still worked.
 	if _, err := tx.Exec(ctx, `
@@ -59,16 +59,11 @@ func endTaskNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string)
 	return Notify(ctx, tx, ChannelStop, w.RunningTask)
 }
 
-// CancelDue takes back all that is due for a workflow and was not begun, with the reason that it was stopped.
-func CancelDue(ctx context.Context, tx pgx.Tx, workflowID int64) error {
-	if _, err := tx.Exec(ctx, `
-		UPDATE xtk.workflow_event
-		SET status = 'cancelled', reason = 'stopped'
-		WHERE workflow_id = $1 AND status = 'pending'`, workflowID); err != nil {
-		return fmt.Errorf("take back what is due: %w", err)
-	}
-	return nil
-}
+// CancelDue takes back all that is due for a workflow ($1) and was not begun, with the reason that it was stopped.
+const CancelDue = `
+	UPDATE xtk.workflow_event
+	SET status = 'cancelled', reason = 'stopped'
+	WHERE workflow_id = $1 AND status = 'pending'`
 
 // killSession acts on whoever still holds the workflow's lock as WdbcKillSessionPolicy says: 0 nothing, 1 cancel its
 // statement, 2 end its session.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -56,11 +57,15 @@ func (e *Engine) applyOrder(ctx context.Context, id, workflow int64) error {
 			purge = true
 			return nil
 		}
-		outcome, err := o.apply(ctx, tx)
-		if err != nil || outcome == "" {
+		var batch pgx.Batch
+		outcome, err := o.apply(&batch)
+		if err != nil {
 			return err
 		}
-		return o.close(ctx, tx, outcome)
+		if outcome != "" {
+			o.close(&batch, outcome)
+		}
+		return tx.SendBatch(ctx, &batch).Close()
 	})
 	if err != nil || !purge {
 		return err
@@ -114,47 +119,47 @@ func lockOrder(ctx context.Context, tx pgx.Tx, id, workflow int64) (o order, fou
 }
 
 // close notes the outcome. One that begins with "void" is told in the journal, because somebody waits for it.
-func (o order) close(ctx context.Context, tx pgx.Tx, outcome string) error {
-	if _, err := tx.Exec(ctx, `
+func (o order) close(batch *pgx.Batch, outcome string) {
+	batch.Queue(`
 		UPDATE xtk.workflow_job
 		SET applied_at = now(), outcome = $2
-		WHERE id = $1`, o.ID, outcome); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
-	if len(outcome) > 4 && outcome[:4] == "void" {
-		return db.LogWorkflow(ctx, tx, o.Workflow, 0, "warning",
+		WHERE id = $1`, o.ID, outcome)
+	if strings.HasPrefix(outcome, "void") {
+		db.QueueLine(batch, o.Workflow, 0, "warning",
 			fmt.Sprintf("%s requested by %s is not applied any more: the workflow is %s", o.Command.AuditName(), o.Login, o.Situation.State))
 	}
-	return nil
 }
 
 const applied = "applied"
 
 // apply judges the order again, against the state that other orders have left, and does it. An empty outcome leaves it queued.
-func (o order) apply(ctx context.Context, tx pgx.Tx) (outcome string, err error) {
+func (o order) apply(batch *pgx.Batch) (outcome string, err error) {
 	if !o.still() {
 		return "void: the workflow is " + o.Situation.State, nil
 	}
 	switch o.Command {
 	case db.Start:
-		return applied, o.start(ctx, tx)
+		return applied, o.start(batch)
 	case db.Pause:
-		return applied, o.pause(ctx, tx)
+		o.pause(batch)
 	case db.Stop:
-		return applied, o.stop(ctx, tx)
+		o.stop(batch)
 	case db.Restart:
-		if o.Task == 0 {
-			return applied, o.begin(ctx, tx, true)
+		if o.Task != 0 {
+			o.askToStop(batch)
+			return "", nil
 		}
-		return "", o.askToStop(ctx, tx)
+		o.begin(batch, true)
 	case db.Simulate:
-		return applied, o.runOnce(ctx, tx, "simulation")
+		return applied, o.makeDue(batch, "manual", "simulation", map[string]any{"args": o.Args.Params})
 	case db.RunNow:
-		return applied, o.runOnce(ctx, tx, "normal")
+		return applied, o.makeDue(batch, "manual", "normal", map[string]any{"args": o.Args.Params})
 	case db.Wakeup:
-		return applied, o.wakeup(ctx, tx)
+		return applied, o.wakeup(batch)
+	default:
+		return "void: unknown", nil
 	}
-	return "void: unknown", nil
+	return applied, nil
 }
 
 // still reports whether the workflow is as the order left it, or as its run's end did.
@@ -174,46 +179,42 @@ func (o order) still() bool {
 }
 
 // start goes on where a paused workflow stopped, else begins anew.
-func (o order) start(ctx context.Context, tx pgx.Tx) error {
+func (o order) start(batch *pgx.Batch) error {
 	switch {
 	case o.Args.From != db.Paused:
-		return o.begin(ctx, tx, false)
+		o.begin(batch, false)
+		return nil
 	case o.Args.FromFailed && o.FailedTask != 0:
-		return o.resume(ctx, tx, "resume", map[string]any{"task": o.FailedTask},
+		return o.resume(batch, "resume", map[string]any{"task": o.FailedTask},
 			fmt.Sprintf("Started by %s: run %d goes on from the step that failed", o.Login, o.FailedTask))
 	case o.PausedSlots > 0:
-		return o.resume(ctx, tx, "catch_up", map[string]any{},
+		return o.resume(batch, "catch_up", map[string]any{},
 			fmt.Sprintf("Started by %s: %d occurrence(s) missed during the pause, one run catches up", o.Login, o.PausedSlots))
 	}
-	return o.resume(ctx, tx, "", nil, "Started by "+o.Login)
+	return o.resume(batch, "", nil, "Started by "+o.Login)
 }
 
 // resume ends a pause and makes the run due that stands for it, if any.
-func (o order) resume(ctx context.Context, tx pgx.Tx, kind string, payload map[string]any, line string) error {
-	if err := o.setStarted(ctx, tx, true, false); err != nil {
-		return err
-	}
+func (o order) resume(batch *pgx.Batch, kind string, payload map[string]any, line string) error {
+	o.setStarted(batch, true, false)
 	if kind != "" {
-		if err := o.makeDue(ctx, tx, kind, "normal", payload); err != nil {
+		if err := o.makeDue(batch, kind, "normal", payload); err != nil {
 			return err
 		}
 	}
-	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", line)
+	db.QueueLine(batch, o.Workflow, 0, "info", line)
+	return nil
 }
 
 // begin starts from the beginning: what was due is taken back and the schedule is planned anew.
-func (o order) begin(ctx context.Context, tx pgx.Tx, keepVariables bool) error {
-	if err := db.CancelDue(ctx, tx, o.Workflow); err != nil {
-		return err
-	}
-	if err := o.setStarted(ctx, tx, keepVariables, true); err != nil {
-		return err
-	}
-	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", o.Command.AuditName()+"ed by "+o.Login)
+func (o order) begin(batch *pgx.Batch, keepVariables bool) {
+	batch.Queue(db.CancelDue, o.Workflow)
+	o.setStarted(batch, keepVariables, true)
+	db.QueueLine(batch, o.Workflow, 0, "info", o.Command.AuditName()+"ed by "+o.Login)
 }
 
-func (o order) setStarted(ctx context.Context, tx pgx.Tx, keepVariables, anew bool) error {
-	if _, err := tx.Exec(ctx, `
+func (o order) setStarted(batch *pgx.Batch, keepVariables, anew bool) {
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET state = 'started', failed = false, state_since = now(), state_by = $2,
 		    variables = CASE WHEN $3 THEN variables ELSE '{}' END,
@@ -222,8 +223,5 @@ func (o order) setStarted(ctx context.Context, tx pgx.Tx, keepVariables, anew bo
 		    next_processing = CASE WHEN $4 THEN NULL ELSE next_processing END,
 		    paused_at = NULL, pause_reason = NULL, pause_until = NULL, pause_notice_count = 0,
 		    pause_last_notice_at = NULL, pause_warning = false
-		WHERE id = $1`, o.Workflow, o.Login, keepVariables, anew); err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	return nil
+		WHERE id = $1`, o.Workflow, o.Login, keepVariables, anew)
 }

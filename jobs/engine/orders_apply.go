@@ -12,45 +12,36 @@ import (
 )
 
 // pause takes effect at once, or with the end of the run in progress, which is not interrupted.
-func (o order) pause(ctx context.Context, tx pgx.Tx) error {
+func (o order) pause(batch *pgx.Batch) {
 	waits := o.Task != 0 && o.TaskMode == "normal"
 	var until *time.Time
 	if !o.Args.Until.IsZero() {
 		until = &o.Args.Until
 	}
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET state = CASE WHEN $2 THEN state ELSE 'paused' END,
 		    state_since = CASE WHEN $2 THEN state_since ELSE now() END,
 		    paused_at = now(), pause_reason = NULLIF($3, ''), pause_until = $4, state_by = $5,
 		    pause_notice_count = 0, pause_last_notice_at = NULL, pause_warning = false
-		WHERE id = $1`, o.Workflow, waits, o.Args.Reason, until, o.Login); err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
+		WHERE id = $1`, o.Workflow, waits, o.Args.Reason, until, o.Login)
 	line := "Paused by " + o.Login
 	if waits {
 		line = fmt.Sprintf("Pause by %s takes effect after run %d", o.Login, o.Task)
 	}
-	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", line)
+	db.QueueLine(batch, o.Workflow, 0, "info", line)
 }
 
 // stop takes back what is due and cancels the run in progress, at whose end the workflow is finished; without one it is
 // at once. A workflow that was being edited or finished only loses its single run.
-func (o order) stop(ctx context.Context, tx pgx.Tx) error {
-	if err := db.CancelDue(ctx, tx, o.Workflow); err != nil {
-		return err
-	}
+func (o order) stop(batch *pgx.Batch) {
+	batch.Queue(db.CancelDue, o.Workflow)
 	if o.Task != 0 {
-		return o.askToStop(ctx, tx)
+		o.askToStop(batch)
+		return
 	}
-	return o.finish(ctx, tx)
-}
-
-func (o order) finish(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, finishWorkflow, o.Workflow, o.Login); err != nil {
-		return fmt.Errorf("finish: %w", err)
-	}
-	return db.LogWorkflow(ctx, tx, o.Workflow, 0, "info", "Stopped by "+o.Login)
+	batch.Queue(finishWorkflow, o.Workflow, o.Login)
+	db.QueueLine(batch, o.Workflow, 0, "info", "Stopped by "+o.Login)
 }
 
 // finishWorkflow ends a workflow's life until it is started again. Parameters: id, who.
@@ -62,56 +53,48 @@ const finishWorkflow = `
 	WHERE id = $1`
 
 // askToStop writes the wish on the run and rings for the process that has it. Asking twice changes nothing.
-func (o order) askToStop(ctx context.Context, tx pgx.Tx) error {
+func (o order) askToStop(batch *pgx.Batch) {
 	if o.CancelAsked {
-		return nil
+		return
 	}
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE xtk.workflow_task
 		SET cancel_requested = 'stop', cancel_requested_at = now()
-		WHERE id = $1 AND status = 'running'`, o.Task); err != nil {
-		return fmt.Errorf("ask run %d to stop: %w", o.Task, err)
-	}
-	if _, err := tx.Exec(ctx, `
+		WHERE id = $1 AND status = 'running'`, o.Task)
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET state = 'stop_pending', failed = false
-		WHERE id = $1 AND state NOT IN ('being_edited', 'finished', 'stop_pending')`, o.Workflow); err != nil {
-		return fmt.Errorf("stop pending: %w", err)
-	}
-	return db.Notify(ctx, tx, db.ChannelStop, o.Task)
-}
-
-// runOnce makes one run due with the order's own parameters.
-func (o order) runOnce(ctx context.Context, tx pgx.Tx, mode string) error {
-	return o.makeDue(ctx, tx, "manual", mode, map[string]any{"args": o.Args.Params})
+		WHERE id = $1 AND state NOT IN ('being_edited', 'finished', 'stop_pending')`, o.Workflow)
+	db.QueueNotice(batch, db.ChannelStop, o.Task)
 }
 
 // wakeup brings what waits forward to now; when nothing waits, one run is due now. The schedule does not move.
-func (o order) wakeup(ctx context.Context, tx pgx.Tx) error {
-	done, err := tx.Exec(ctx, `
-		UPDATE xtk.workflow_event
-		SET not_before = '-infinity'
-		WHERE workflow_id = $1 AND status = 'pending' AND not_before > now()`, o.Workflow)
+func (o order) wakeup(batch *pgx.Batch) error {
+	packed, err := json.Marshal(map[string]any{"args": o.Args.Params})
 	if err != nil {
-		return fmt.Errorf("wake up: %w", err)
+		return fmt.Errorf("payload: %w", err)
 	}
-	if done.RowsAffected() > 0 {
-		return nil
-	}
-	return o.runOnce(ctx, tx, "normal")
+	batch.Queue(`
+		WITH woken AS (
+			UPDATE xtk.workflow_event
+			SET not_before = '-infinity'
+			WHERE workflow_id = $1 AND status = 'pending' AND not_before > now()
+			RETURNING id)
+		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
+		SELECT $1, 'manual', 'normal', $2, clock_timestamp(), $3, $4
+		WHERE NOT EXISTS (SELECT FROM woken)`, o.Workflow, packed, o.OperatorID, o.Login)
+	return nil
 }
 
 // makeDue writes an event in the name of who ordered it.
-func (o order) makeDue(ctx context.Context, tx pgx.Tx, kind, mode string, payload map[string]any) error {
+func (o order) makeDue(batch *pgx.Batch, kind, mode string, payload map[string]any) error {
 	packed, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("payload: %w", err)
 	}
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
-		VALUES ($1, $2, $3, $4, clock_timestamp(), $5, $6)`, o.Workflow, kind, mode, packed, o.OperatorID, o.Login); err != nil {
-		return fmt.Errorf("make a run due: %w", err)
-	}
+		VALUES ($1, $2, $3, $4, clock_timestamp(), $5, $6)`, o.Workflow, kind, mode, packed, o.OperatorID, o.Login)
 	return nil
 }
 
@@ -150,10 +133,10 @@ func (e *Engine) purgeHistory(ctx context.Context, id, workflow int64) error {
 		if err != nil || !found {
 			return err
 		}
-		if err := db.LogWorkflow(ctx, tx, workflow, 0, "info", "History purged by "+o.Login); err != nil {
-			return err
-		}
-		return o.close(ctx, tx, applied)
+		var batch pgx.Batch
+		db.QueueLine(&batch, workflow, 0, "info", "History purged by "+o.Login)
+		o.close(&batch, applied)
+		return tx.SendBatch(ctx, &batch).Close()
 	})
 }
 
@@ -206,25 +189,29 @@ func selfOrder(ctx context.Context, tx pgx.Tx, workflow int64, failed bool) erro
 	if err != nil {
 		return ignoreNone(err)
 	}
-	if !failed {
-		return o.endPause(ctx, tx, dueNow)
+	var batch pgx.Batch
+	if failed {
+		o.Command = db.Restart
+		o.begin(&batch, true)
+		err = o.makeDue(&batch, "manual", "normal", map[string]any{})
+	} else {
+		err = o.endPause(&batch, dueNow)
 	}
-	o.Command = db.Restart
-	if err := o.begin(ctx, tx, true); err != nil {
+	if err != nil {
 		return err
 	}
-	return o.makeDue(ctx, tx, "manual", "normal", map[string]any{})
+	return tx.SendBatch(ctx, &batch).Close()
 }
 
 // endPause starts a workflow whose pause was to end now. One run makes up for the slots of the pause: that of a slot that
 // is due at its end, where there is one. A pause that its run has outlasted never took effect.
-func (o order) endPause(ctx context.Context, tx pgx.Tx, dueNow bool) error {
+func (o order) endPause(batch *pgx.Batch, dueNow bool) error {
 	switch {
 	case o.Situation.State == db.PausePending:
-		return o.resume(ctx, tx, "", nil, "Started by "+self+": the pause ended before the run in progress")
+		return o.resume(batch, "", nil, "Started by "+self+": the pause ended before the run in progress")
 	case dueNow && o.PausedSlots > 0:
-		return o.resume(ctx, tx, "", nil, fmt.Sprintf(
+		return o.resume(batch, "", nil, fmt.Sprintf(
 			"Started by %s: %d occurrence(s) missed during the pause, the run that is due now makes up for them", self, o.PausedSlots))
 	}
-	return o.start(ctx, tx)
+	return o.start(batch)
 }
