@@ -169,23 +169,40 @@ func (f *forecast) readCalendar(ctx context.Context) error {
 	return nil
 }
 
-// lock takes the row of a delivery for the rest of the transaction, if it is free and still as it was read: otherwise
-// somebody else is processing it, and it is left alone for the rest of the run.
-func (f *forecast) lock(ctx context.Context, tx pgx.Tx, d *scheduled) (bool, error) {
-	err := tx.QueryRow(ctx, `
-		SELECT d.to_deliver
-		FROM nms.delivery d
-		WHERE d.id = $2
-		  AND d.state = $3
-		  AND d.contact_date = $4
-		  AND `+db.InCalendar+`
-		FOR UPDATE SKIP LOCKED`, f.Now(), d.id, d.state, d.contact).Scan(&d.toDeliver)
-	if errors.Is(err, pgx.ErrNoRows) {
-		d.skipped = true
-		f.Warn("Delivery %d skipped: being processed", d.id)
-		return false, nil
+// lock takes the rows of deliveries for the rest of the transaction, and returns those that are free and still as they were
+// read: the others somebody else is processing, and they are left alone for the rest of the run.
+func (f *forecast) lock(ctx context.Context, tx pgx.Tx, all ...*scheduled) ([]*scheduled, error) {
+	ids, states, contacts := make([]int64, len(all)), make([]string, len(all)), make([]time.Time, len(all))
+	for i, d := range all {
+		ids[i], states[i], contacts[i] = d.id, d.state, d.contact
 	}
-	return err == nil, err
+	rows, err := tx.Query(ctx, `
+		SELECT d.id
+		FROM unnest($2::bigint[], $3::text[], $4::timestamptz[]) AS v (id, state, contact_date)
+		JOIN nms.delivery d USING (id, state, contact_date)
+		WHERE d.id = ANY ($2)
+		  AND `+db.InCalendar+`
+		FOR UPDATE OF d SKIP LOCKED`, f.Now(), ids, states, contacts)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, err
+	}
+	mine := map[int64]bool{}
+	for _, id := range taken {
+		mine[id] = true
+	}
+	var free []*scheduled
+	for _, d := range all {
+		if d.skipped = !mine[d.id]; d.skipped {
+			f.Warn("Delivery %d skipped: being processed", d.id)
+		} else {
+			free = append(free, d)
+		}
+	}
+	return free, nil
 }
 
 // number writes a count with commas between the thousands.

@@ -78,7 +78,7 @@ func (f *forecast) forecastOne(ctx context.Context, d *scheduled) (wrong error, 
 		return wrong, 0, err
 	}
 	return nil, messages, f.Tx(ctx, func(tx pgx.Tx) error {
-		if free, err := f.lock(ctx, tx, d); err != nil || !free {
+		if free, err := f.lock(ctx, tx, d); err != nil || len(free) == 0 {
 			return err
 		}
 		return f.replace(ctx, tx, d, messages)
