@@ -19,6 +19,7 @@ const (
 	OptionChoice OptionKind = "choice"
 	OptionZone   OptionKind = "zone"
 	OptionMoment OptionKind = "moment"
+	OptionAgents OptionKind = "agents" // rules of user agents, several lines
 )
 
 // OptionFact is what this version knows of an option: how to read, check and explain it.
@@ -119,6 +120,13 @@ func (f OptionFact) stored(input string) (string, error) {
 		}
 	case OptionMoment:
 		return "", &OptionError{Key: "option.error.read_only"}
+	case OptionAgents:
+		if len(input) > maxUserAgentRules {
+			return "", &OptionError{Key: "option.error.length", Args: []any{maxUserAgentRules}}
+		}
+		if _, wrong := ParseUserAgentRules(input); len(wrong) > 0 {
+			return "", &OptionError{Key: "option.error.agents", Args: []any{wrong[0].Error()}}
+		}
 	case OptionText:
 		if len(input) > maxOptionText {
 			return "", &OptionError{Key: "option.error.length", Args: []any{maxOptionText}}
@@ -137,7 +145,7 @@ func (f OptionFact) shown(raw string) (value string, valid bool) {
 			return raw, false
 		}
 		return strconv.FormatFloat(float64(seconds)/secondsPerDay, 'g', 6, 64), true
-	case OptionNumber, OptionChoice, OptionZone:
+	case OptionNumber, OptionChoice, OptionZone, OptionAgents:
 		_, err := f.stored(raw)
 		return raw, err == nil
 	default:

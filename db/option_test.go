@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"nightshift/db"
@@ -73,6 +74,9 @@ func TestOptionRefused(t *testing.T) {
 		{"WdbcTimeZone", "Mars/Olympus", "option.error.zone"},
 		{"NmsCleanup_LastCleanup", "2026-01-01", "option.error.read_only"},
 		{"NoSuchOption", "1", "option.error.unknown"},
+		{db.UserAgentRules, "{}", "option.error.agents"},
+		{db.UserAgentRules, `[{"pattern": "(", "browser_name": "x"}]`, "option.error.agents"},
+		{db.UserAgentRules, strings.Repeat(" ", 20_000) + "[]" + strings.Repeat("x", 20_001), "option.error.length"},
 	} {
 		var refused *db.OptionError
 		if err := d.SetOption(t.Context(), db.Actor{Login: "admin"}, bad.name, bad.value); !errors.As(err, &refused) || refused.Key != bad.key {

@@ -17,6 +17,7 @@ func trackingOptions() []OptionFact {
 		number("NmsTracking_DedupOpenPeriodMin", "1", 1440, "minutes"),
 		{Name: "NmsTracking_WebTrackingMode", Group: "tracking", Kind: OptionChoice, Default: "session", Choices: []string{"session", "permanent", "anonymous"}},
 		text("NmsTracking_WebTrackingDelivery"),
+		{Name: UserAgentRules, Group: "tracking", Kind: OptionAgents},
 		number("NmsTracking_TrackingIgnorePercent", "1", 100, "percent"),
 		number("NmsTracking_TrackingIgnorePeriod", "86400", 31_536_000, "seconds"),
 		number("NmsTracking_ErrorIgnorePercent", "1", 100, "percent"),

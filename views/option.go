@@ -35,6 +35,7 @@ type OptionForm struct {
 	Row     OptionRow
 	Field   Field
 	Choices bool
+	Lines   bool // a text of several lines
 	Log     []AuditLine
 }
 

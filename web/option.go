@@ -68,6 +68,13 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 	if option.Unit != "" {
 		row.Unit = page.T(option.Unit)
 	}
+	if option.Kind == db.OptionAgents && option.Value != "" {
+		rules, wrong := db.ParseUserAgentRules(option.Value)
+		if row.Value = page.N("options.rules", int64(len(rules))); len(wrong) > 0 {
+			row.Trouble = page.T("options.trouble_agents", wrong[0].Error())
+		}
+		return row
+	}
 	if n, err := strconv.ParseInt(row.Value, 10, 64); err == nil && option.Kind == db.OptionNumber {
 		row.Value = views.Number(n)
 	}
@@ -116,6 +123,8 @@ func (s *Server) showOption(c echo.Context, status int, option db.Option, value,
 	view.Field = views.Field{Name: "value", Label: page.T("options.value"), Value: value, Error: wrong, Required: option.Kind != db.OptionText,
 		Help: optionHelp(page, option)}
 	switch option.Kind {
+	case db.OptionAgents:
+		view.Lines, view.Field.Required = true, false
 	case db.OptionDays, db.OptionNumber:
 		view.Field.Inputmode, view.Field.Note = "numeric", page.T(option.Unit)
 	case db.OptionChoice:
@@ -134,6 +143,8 @@ func optionHelp(page views.Page, option db.Option) string {
 	switch option.Kind {
 	case db.OptionDays, db.OptionNumber:
 		return page.T("options.range", option.Min, option.Max, page.T(option.Unit), option.Default)
+	case db.OptionAgents:
+		return page.T("options.agents_help")
 	case db.OptionText, db.OptionZone, db.OptionChoice, db.OptionMoment:
 		if option.Default != "" {
 			return page.T("options.default", option.Default)

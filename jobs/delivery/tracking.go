@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"nightshift/db"
 	"nightshift/jobs"
 )
 
@@ -23,19 +24,20 @@ type tracker struct {
 	mappings     map[int64]int   // which of them a mapping names
 	propositions []string        // quoted
 
-	clock     time.Duration      // how far the database's is ahead of ours
-	pointers  map[string]pointer // by server
-	corrected map[string]bool    // servers of whose clock was told
-	total     lineCounts
-	rejects   int // malformed lines kept by this run
-	dedup     time.Duration
-	agents    agentCache
-	links     *links
-	parts     map[string][]sentPart // by table of messages
-	careful   bool                  // lines may have been loaded before
-	robots    robots
-	webMode   string
-	virtual   int64 // the delivery of web hits without one; 0: none
+	clock      time.Duration      // how far the database's is ahead of ours
+	pointers   map[string]pointer // by server
+	corrected  map[string]bool    // servers of whose clock was told
+	total      lineCounts
+	rejects    int // malformed lines kept by this run
+	dedup      time.Duration
+	agents     agentCache
+	agentRules []db.UserAgentRule
+	links      *links
+	parts      map[string][]sentPart // by table of messages
+	careful    bool                  // lines may have been loaded before
+	robots     robots
+	webMode    string
+	virtual    int64 // the delivery of web hits without one; 0: none
 }
 
 // trackingTable is a table of tracking logs with the table of messages that it belongs to, their names quoted.

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/mileusna/useragent"
 
+	"nightshift/db"
 	"nightshift/jobs/redirlog"
 )
 
@@ -31,8 +33,36 @@ func hashKey(agent string) int64 {
 // agentRow is a row of nms.user_agent.
 type agentRow struct{ name, version, osName, osFamily, device string }
 
-// readAgent recognises a user agent; false when it names neither a browser that is known nor a system.
-func readAgent(agent string) (agentRow, bool) {
+// readAgentRules reads the rules by which agents are recognised before the library is asked.
+func (t *tracker) readAgentRules(ctx context.Context) error {
+	text, _, err := t.Option(ctx, db.UserAgentRules)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", db.UserAgentRules, err)
+	}
+	var wrong []error
+	t.agentRules, wrong = db.ParseUserAgentRules(text)
+	for _, err := range wrong {
+		t.Warn("%s: %s: it is left out", db.UserAgentRules, err)
+	}
+	return nil
+}
+
+// readAgent recognises a user agent: by the first rule that matches, and the library for what the rule leaves open.
+func readAgent(agent string, rules []db.UserAgentRule) (agentRow, bool) {
+	row, ok := parseAgent(agent)
+	for _, rule := range rules {
+		r, matches := rule.Apply(agent)
+		if !matches || r.BrowserName == "" {
+			continue
+		}
+		return agentRow{name: r.BrowserName, version: r.BrowserVersion, osName: cmp.Or(r.OSName, row.osName),
+			osFamily: cmp.Or(r.OSFamily, row.osFamily), device: cmp.Or(r.Device, row.device)}, true
+	}
+	return row, ok
+}
+
+// parseAgent is what the library finds; false when it names neither a browser that is known nor a system.
+func parseAgent(agent string) (agentRow, bool) {
 	ua := useragent.Parse(agent)
 	row := agentRow{name: ua.Name, version: ua.Version, osFamily: ua.OS, osName: strings.TrimSpace(ua.OS + " " + ua.OSVersion), device: "other"}
 	switch {
@@ -108,7 +138,7 @@ func (t *tracker) addAgents(ctx context.Context, tx pgx.Tx, texts map[int64]stri
 		if t.agents[key] {
 			continue
 		}
-		a, ok := readAgent(texts[key])
+		a, ok := readAgent(texts[key], t.agentRules)
 		t.agents[key] = ok
 		if ok {
 			added = append(added, []any{key, a.name, a.version, a.osName, a.osFamily, a.device})

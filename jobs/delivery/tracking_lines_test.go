@@ -60,7 +60,7 @@ func FuzzTrackingLine(f *testing.F) {
 		for name, value := range v.others {
 			texts = append(texts, name, value)
 		}
-		a, _ := readAgent(l.Agent)
+		a, _ := readAgent(l.Agent, nil)
 		texts = append(texts, a.name, a.version, a.osName, a.osFamily, a.device)
 		for _, text := range texts {
 			if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {

@@ -28,6 +28,9 @@ func (t *tracker) prepareLoad(ctx context.Context) error {
 	if err := t.readPointers(ctx); err != nil {
 		return err
 	}
+	if err := t.readAgentRules(ctx); err != nil {
+		return err
+	}
 	if err := t.readRobots(ctx); err != nil {
 		return err
 	}

@@ -158,6 +158,45 @@ func TestTrackingRobots(t *testing.T) {
 	tells(t, got, `robot rule "address" "everything" is left out`)
 }
 
+// Agents that a rule names are what the rule says, whatever the library finds; those that are known stay as they are.
+func TestTrackingUserAgentRules(t *testing.T) {
+	t.Parallel()
+	const galaxy = "Mozilla/5.0 (Linux; Android 14; SM-S921N) AppleWebKit/537.36 (KHTML, like Gecko) OurReader/7.2 Chrome/120.0 Mobile Safari/537.36"
+	agents := []string{galaxy, "NightMail/3.1 (Kiosk)", "?", ""}
+	lines := make([]redirlog.Line, len(agents))
+	for i, agent := range agents {
+		lines[i] = clicked(1, 1500, "A", float64(i))
+		lines[i].Agent = agent
+	}
+	const known = `SELECT string_agg(concat_ws('|', browser_name, browser_version, os_name, os_family, device), ', ' ORDER BY browser_name) FROM nms.user_agent`
+	rules := func(text string) string {
+		return `INSERT INTO xtk.option (name, data_type, memo_value) VALUES ('NmsTracking_UserAgentRules', 'memo', $r$` + text + `$r$)`
+	}
+	d := tracked(t)
+	track(t, d, own(rawFile(t, t.TempDir(), 1, lines...)))
+	want(t, d, [2]string{known, "Chrome|120.0|Android 14|Android|phone"},
+		[2]string{`SELECT string_agg(user_agent_string, ', ' ORDER BY user_agent_string) FROM nms.user_agent_reject`, "?, NightMail/3.1 (Kiosk)"})
+	do(t, d, rules(`[{"pattern": "ourreader", "browser_name": "Our reader"}, {"pattern": "^NightMail", "browser_name": "NightMail"}]`))
+	track(t, d, own(rawFile(t, t.TempDir(), 100, lines...)))
+	want(t, d, [2]string{known, "Chrome|120.0|Android 14|Android|phone, NightMail||||other"})
+
+	d = tracked(t, rules(`[{"pattern": "ourreader/(\\d+)", "browser_name": "Our reader", "browser_version": "$1"}, {"pattern": "reader", "browser_name": "Never"},
+		{"pattern": "^NightMail/([\\d.]+) \\((\\w+)", "browser_name": "NightMail", "browser_version": "$1", "os_name": "$2", "os_family": "Kiosk", "device": "tablet"},
+		{"pattern": "(", "browser_name": "x"}, {"pattern": "x"}, {"pattern": "x", "browser_name": "x", "device": "toaster"}, {"pattern": "x", "name": "x"}, 5,
+		{"pattern": "(nothing)?\\?", "browser_name": "$1"}]`))
+	got := track(t, d, own(rawFile(t, t.TempDir(), 1, lines...)))
+	want(t, d, [2]string{known, "NightMail|3.1|Kiosk|Kiosk|tablet, Our reader|7|Android 14|Android|phone"},
+		[2]string{`SELECT string_agg(user_agent_string, ', ') FROM nms.user_agent_reject`, "?"})
+	for _, wrong := range []string{`rule 4: pattern "(": error parsing regexp`, "rule 5: pattern and browser_name are needed: it is left out",
+		`rule 6: device "toaster" is none of desktop`, `rule 7: json: unknown field "name"`, "rule 8: json: cannot unmarshal number"} {
+		tells(t, got, "warning NmsTracking_UserAgentRules: "+wrong)
+	}
+
+	d = tracked(t, rules(`{"pattern": "x"}`))
+	tells(t, track(t, d, own(rawFile(t, t.TempDir(), 1, lines...))), "warning NmsTracking_UserAgentRules: not a list in JSON")
+	want(t, d, [2]string{known, "Chrome|120.0|Android 14|Android|phone"})
+}
+
 // Each delivery's logs go into the tables of its mapping.
 func TestTrackingTargetTables(t *testing.T) {
 	t.Parallel()
