@@ -23,6 +23,9 @@ type Drift struct {
 	Opened                  time.Time
 	Closed                  *time.Time // nil: open
 	ClosedBy                int64      // the run that was as usual again
+	// Who knows of the alarm, since when and why; Acknowledged is nil while nobody has said so.
+	Acknowledged *time.Time
+	KnownBy, Why string
 }
 
 // Shown reports whether a completed run was not as usual in the way of the alarm: it opened it, or ended while it was open.
@@ -160,10 +163,10 @@ func JudgeDrift(ctx context.Context, tx pgx.Tx, task int64) ([]Drift, error) {
 // that has just completed.
 type DriftingRun struct{ TaskID, WorkflowID int64 }
 
-// DriftingRuns judges all runs that are on in one statement. Most of the time there is none to be told of, and before
-// the smallest limits are passed nothing is compared.
-func (d *DB) DriftingRuns(ctx context.Context) ([]DriftingRun, error) {
-	rows, err := d.Pool.Query(ctx, driftRun(`t.status = 'running' AND (t.start_date < now() - interval '5 seconds' OR EXISTS (
+// DriftingRuns judges those of some runs that are on, in one statement. Most of the time there is none to be told of, and
+// before the smallest limits are passed nothing is compared.
+func (d *DB) DriftingRuns(ctx context.Context, tasks []int64) ([]DriftingRun, error) {
+	rows, err := d.Pool.Query(ctx, driftRun(`t.id = ANY($1) AND t.status = 'running' AND (t.start_date < now() - interval '5 seconds' OR EXISTS (
 		SELECT FROM xtk.workflow_task_effect e
 		WHERE e.task_id = t.id))`)+`
 	SELECT DISTINCT j.task_id, j.workflow_id
@@ -172,7 +175,7 @@ func (d *DB) DriftingRuns(ctx context.Context) ([]DriftingRun, error) {
 	  AND NOT EXISTS (
 		SELECT FROM xtk.workflow_drift d
 		WHERE d.workflow_id = j.workflow_id AND d.cause = j.cause AND d.closed_at IS NULL)
-	ORDER BY j.task_id`)
+	ORDER BY j.task_id`, tasks)
 	if err != nil {
 		return nil, fmt.Errorf("compare the runs that are on: %w", err)
 	}

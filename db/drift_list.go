@@ -34,12 +34,12 @@ func queueComparison(batch *pgx.Batch, task int64, into *Comparison) {
 // queueOpenDrifts reads the open alarms of workflows, by the small index that holds nothing else.
 func queueOpenDrifts(batch *pgx.Batch, ids []int64, place map[int64]*WorkflowRow) {
 	batch.Queue(`
-		SELECT id, opened_at, `+driftColumns+`
+		SELECT id, opened_at, acknowledged_at, COALESCE(acknowledged_by, ''), acknowledged_reason, `+driftColumns+`
 		FROM xtk.workflow_drift
 		WHERE closed_at IS NULL AND workflow_id = ANY($1)
 		ORDER BY workflow_id, opened_at, id`, ids).Query(func(rows pgx.Rows) error {
 		var d Drift
-		_, err := pgx.ForEachRow(rows, append([]any{&d.ID, &d.Opened}, d.fields()...), func() error {
+		_, err := pgx.ForEachRow(rows, append([]any{&d.ID, &d.Opened, &d.Acknowledged, &d.KnownBy, &d.Why}, d.fields()...), func() error {
 			place[d.WorkflowID].Drifts = append(place[d.WorkflowID].Drifts, d)
 			return nil
 		})

@@ -206,7 +206,7 @@ func hangs(t *testing.T, d *db.DB, workflow string, steady bool) {
 	t.Logf("%s: usually %.1f–%.1f s, a hang is known after %.1f s", workflow, o.P10, o.P90, o.Bound)
 	for _, ago := range []float64{-3, 0.01} {
 		task := begin(time.Duration((o.Bound + ago) * float64(time.Second)))
-		drifting, err := d.DriftingRuns(t.Context())
+		drifting, err := d.DriftingRuns(t.Context(), []int64{task})
 		if err != nil || len(drifting) == 1 != (ago > 0) {
 			t.Errorf("%s, %.2f s after its limit: told of %v (%v), want %t", workflow, ago, drifting, err, ago > 0)
 		}

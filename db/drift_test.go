@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -156,4 +157,61 @@ func workflowID(t *testing.T, d *db.DB, name string) int64 {
 		t.Fatal(err)
 	}
 	return w.ID
+}
+
+// TestDriftAcknowledged: an alarm that somebody knows of stays open and opens no second one of its cause; the next usual run
+// closes it, and from then on there may be a new one, of which nobody knows.
+func TestDriftAcknowledged(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	slow := map[int]bool{1: true, 3: true, 4: true}
+	ids := load(t, d, "cleanup", pastOf(24, 24*time.Hour, func(ago int, _ time.Time) (float64, float64) {
+		if slow[ago] {
+			return 900, 1000
+		}
+		return 100, 1000
+	}))
+	opened := judgeAll(t, d, ids[:21])[ids[20]]
+	if len(opened) != 1 {
+		t.Fatalf("opened %v, want slower by the first slow run", opened)
+	}
+	alarm := opened[0].ID
+	var missing *db.MissingRight
+	if err := d.AcknowledgeDrifts(t.Context(), db.Actor{Login: "lee"}, "cleanup", []int64{alarm}, ""); !errors.As(err, &missing) {
+		t.Errorf("without a right: got %v, want it refused", err)
+	}
+	kim := db.Actor{Login: "kim", Rights: []string{db.Administration}}
+	if err := d.AcknowledgeDrifts(t.Context(), kim, "tracking", []int64{alarm}, ""); !errors.Is(err, db.ErrConflict) {
+		t.Errorf("of another workflow: got %v, want a conflict", err)
+	}
+	if err := d.AcknowledgeDrifts(t.Context(), kim, "cleanup", []int64{alarm}, "a new index is built"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.AcknowledgeDrifts(t.Context(), kim, "cleanup", []int64{alarm}, "again"); !errors.Is(err, db.ErrConflict) {
+		t.Errorf("again: got %v, want a conflict", err)
+	}
+	if opened := judgeAll(t, d, ids[21:22]); len(opened) > 0 {
+		t.Errorf("a second slow run opened %v, want nothing while the alarm is open", opened)
+	}
+	w, err := d.WorkflowByName(t.Context(), "cleanup")
+	if err != nil || len(w.Drifts) != 1 || w.Drifts[0].Acknowledged == nil || w.Drifts[0].KnownBy != "kim" || w.Drifts[0].Why != "a new index is built" {
+		t.Errorf("open alarms: %+v (%v), want the one that kim knows of", w.Drifts, err)
+	}
+	if opened := judgeAll(t, d, ids[22:]); len(opened) != 1 || len(opened[ids[23]]) != 1 {
+		t.Errorf("a usual run and a slow one opened %v, want slower by the last", opened)
+	}
+	if w, err = d.WorkflowByName(t.Context(), "cleanup"); err != nil || len(w.Drifts) != 1 || w.Drifts[0].ID == alarm || w.Drifts[0].Acknowledged != nil {
+		t.Errorf("open alarms: %+v (%v), want a new one of which nobody knows", w.Drifts, err)
+	}
+	var trail string
+	if err := d.Pool.QueryRow(t.Context(), `
+		SELECT string_agg(concat_ws(' ', operator_login, entity, allowed, detail), '; ' ORDER BY seq)
+		FROM xtk.audit
+		WHERE action = 'Acknowledged'`).Scan(&trail); err != nil {
+		t.Fatal(err)
+	}
+	const want = `lee cleanup f {}; kim cleanup t {"reason": "a new index is built", "changed": {"alarm_slower": {"after": "acknowledged", "before": "open"}}}`
+	if trail != want {
+		t.Errorf("audit:\ngot  %s\nwant %s", trail, want)
+	}
 }

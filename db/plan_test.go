@@ -296,7 +296,7 @@ func readPages(t *testing.T, d *db.DB) {
 	must(err)
 	_, err = d.Drifts(ctx, []int64{w.ID}, time.Now().AddDate(0, -1, 0))
 	must(err)
-	_, err = d.DriftingRuns(ctx)
+	_, err = d.DriftingRuns(ctx, []int64{1, 2, 3})
 	must(err)
 	_, err = d.Night(ctx, time.Now().Add(-12*time.Hour))
 	must(err)

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,18 @@ type Drift struct {
 	Weekday                            int  // compared with runs of this day, Monday 1 to Sunday 7; 0: of any
 	Busy                               bool // compared with runs that changed rows
 	Since                              time.Time
+	ID                                 int64     // of an open alarm
+	Known                              time.Time // since when somebody knows of it; zero: nobody said so
+	By, Why                            string
+}
+
+// AcknowledgeForm asks before the open alarms of a workflow are acknowledged.
+type AcknowledgeForm struct {
+	Page
+	Workflow, Label string
+	Run             int64 // the run that is on; 0: none
+	Drifts          []Drift
+	Reason, Wrong   string
 }
 
 // Look is a workflow that is worth a look, though it needs nobody.
@@ -99,8 +112,29 @@ func (l Look) next(p Page) string {
 	return p.T("look.next")
 }
 
-func (l Look) action(p Page) Action {
-	return Action{Text: p.T("overview.open_run", digits(l.Run)), Href: runPath(l.Run)}
+func (l Look) actions(p Page) []Action {
+	actions := []Action{{Text: p.T("overview.open_run", digits(l.Run)), Href: runPath(l.Run)}}
+	if p.Operator != nil && p.Operator.Admin {
+		actions = append(actions, p.acknowledgeAction(l.Workflow))
+	}
+	return actions
+}
+
+func (p Page) acknowledgeAction(workflow string) Action {
+	return Action{Text: p.T("alarm.verb"), Href: workflowPath(workflow) + "/acknowledge"}
+}
+
+// known says who knows of an alarm, since when and why.
+func (p Page) known(d Drift) string {
+	if d.Why == "" {
+		return p.T("alarm.known", d.By, p.When(d.Known))
+	}
+	return p.T("alarm.known_why", d.By, p.When(d.Known), d.Why)
+}
+
+// canAcknowledge reports whether there is an alarm that nobody has acknowledged, and the reader may.
+func (p Workflow) canAcknowledge() bool {
+	return p.CanEdit && slices.ContainsFunc(p.Drifts, func(d Drift) bool { return d.Known.IsZero() })
 }
 
 // looks names the workflows that are worth a look, as a sentence; empty: none is.

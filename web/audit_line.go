@@ -95,6 +95,9 @@ func stateWord(page views.Page, field, value string) string {
 	if word, ok := map[string]string{"decision": "bounce.status_", "failure_type": "bounce.type_", "failure_reason": "bounce.reason_"}[field]; ok && locale.Has(word+value) {
 		return page.T(word + value)
 	}
+	if strings.HasPrefix(field, "alarm_") && locale.Has("alarm.state_"+value) {
+		return page.T("alarm.state_" + value)
+	}
 	if field != "state" || value == "" {
 		return value
 	}

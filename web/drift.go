@@ -14,15 +14,21 @@ func driftsOf(drifts []db.Drift) []views.Drift {
 	shown := make([]views.Drift, len(drifts))
 	for i, d := range drifts {
 		shown[i] = views.Drift{Cause: d.Cause, Run: d.TaskID, Measured: d.Measured, Low: d.P10, Median: d.Median, High: d.P90, Bound: d.Bound,
-			Runs: d.Runs, Weekday: d.Weekday, Busy: d.Busy, Since: d.Opened}
+			Runs: d.Runs, Weekday: d.Weekday, Busy: d.Busy, Since: d.Opened, ID: d.ID, Known: moment(d.Acknowledged), By: d.KnownBy, Why: d.Why}
 	}
 	return shown
 }
 
-// lookOf is a workflow with open alarms. Of a run that is on, what was measured is what holds now.
+// unacknowledged are the open alarms that nobody has acknowledged.
+func unacknowledged(drifts []db.Drift) []db.Drift {
+	return slices.DeleteFunc(slices.Clone(drifts), func(d db.Drift) bool { return d.Acknowledged != nil })
+}
+
+// lookOf is a workflow with open alarms that nobody has acknowledged. Of a run that is on, what was measured is what holds now.
 func lookOf(page views.Page, w db.WorkflowRow) views.Look {
-	look := views.Look{Workflow: w.Name, Label: labelOf(page.Lang, w.Name, w.Label), Run: w.Drifts[0].TaskID,
-		Running: w.Running != nil && w.Running.ID == w.Drifts[0].TaskID, Drifts: driftsOf(w.Drifts)}
+	open := unacknowledged(w.Drifts)
+	look := views.Look{Workflow: w.Name, Label: labelOf(page.Lang, w.Name, w.Label), Run: open[0].TaskID,
+		Running: w.Running != nil && w.Running.ID == open[0].TaskID, Drifts: driftsOf(open)}
 	measureNow(page, w, look.Drifts)
 	return look
 }

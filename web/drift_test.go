@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -111,5 +112,53 @@ func TestUsualRunsSayNothing(t *testing.T) {
 		if answer.StatusCode != http.StatusOK || strings.Contains(body, "than usual:") {
 			t.Errorf("a run that is %s: %d, says that it is not as usual", what, answer.StatusCode)
 		}
+	}
+}
+
+// TestDriftIsAcknowledged: an administrator says that he knows of the alarms. They leave the overview and the list, and stay
+// on the workflow's page with his name and reason; alarms that he has not seen are not his.
+func TestDriftIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	c.drifting()
+	const path = "/workflows/cleanup/acknowledge"
+	holds := func(login, path string, want map[string]bool) {
+		t.Helper()
+		answer, body := c.ask(login, http.MethodGet, path, nil)
+		for text, there := range want {
+			if answer.StatusCode != http.StatusOK || strings.Contains(body, text) != there {
+				t.Errorf("%s for %s: %d, has %q: %t, want %t", path, login, answer.StatusCode, text, !there, there)
+			}
+		}
+	}
+	for login, may := range map[string]bool{"kim": true, "reader": false} {
+		holds(login, "/", map[string]bool{"Worth a look": true, path: may})
+		holds(login, "/workflows/cleanup", map[string]bool{path: may})
+	}
+	holds("kim", path, map[string]bool{"Slower than usual": true, "Fewer rows than usual": true})
+	slower, fewer := c.count(`SELECT id FROM xtk.workflow_drift WHERE cause = 'slower'`), c.count(`SELECT id FROM xtk.workflow_drift WHERE cause = 'fewer'`)
+	post := func(want int, values url.Values) {
+		t.Helper()
+		if answer, _ := c.ask("kim", http.MethodPost, path, values); answer.StatusCode != want {
+			t.Errorf("acknowledge %v: got %d, want %d", values, answer.StatusCode, want)
+		}
+	}
+	post(http.StatusUnprocessableEntity, url.Values{"alarm": {fmt.Sprint(slower)}, "reason": {strings.Repeat("x", 201)}})
+	post(http.StatusBadRequest, url.Values{"alarm": {"x"}})
+	post(http.StatusSeeOther, url.Values{"alarm": {fmt.Sprint(slower)}, "reason": {"the new index"}})
+	holds("reader", "/", map[string]bool{"Worth a look": true, "Slower than usual": false, "Fewer rows than usual": true})
+	holds("reader", "/workflows/cleanup", map[string]bool{"acknowledged by kim": true, ": the new index": true, "Fewer rows than usual": true})
+	holds("kim", path, map[string]bool{"Slower than usual": false, "Fewer rows than usual": true})
+	post(http.StatusSeeOther, url.Values{"alarm": {fmt.Sprint(slower), fmt.Sprint(fewer)}})
+	holds("reader", "/", map[string]bool{"Worth a look": false})
+	holds("reader", "/workflows", map[string]bool{"than usual": false})
+	holds("kim", "/workflows/cleanup", map[string]bool{"acknowledged by kim": true, "Slower than usual": true, "Fewer rows than usual": true, path: false})
+	holds("kim", "/audit", map[string]bool{"Acknowledged": true, "alarm “fewer rows than usual” open": true})
+	if answer, _ := c.ask("kim", http.MethodGet, path, nil); answer.StatusCode != http.StatusSeeOther {
+		t.Errorf("nothing left to acknowledge: got %d, want the way to the workflow", answer.StatusCode)
+	}
+	post(http.StatusSeeOther, url.Values{"alarm": {fmt.Sprint(slower)}})
+	if got := c.count(`SELECT count(*) FROM xtk.audit WHERE action = 'Acknowledged' AND allowed`); got != 2 {
+		t.Errorf("audit: got %d entries, want 2", got)
 	}
 }

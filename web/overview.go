@@ -44,7 +44,7 @@ func (s *Server) showOverview(c echo.Context) error {
 			a.Follows = strings.TrimSpace(a.Follows + " " + ladder)
 			shown.Attention = append(shown.Attention, a)
 		}
-		if len(w.Drifts) > 0 && !state.Calls() {
+		if len(unacknowledged(w.Drifts)) > 0 && !state.Calls() {
 			shown.Looks = append(shown.Looks, lookOf(page, w))
 		}
 		if w.Running != nil {

@@ -97,6 +97,8 @@ func (s *Server) routes() []route {
 		{method: post, path: "/workflows/:name/properties", right: administration, handle: s.saveProperties},
 		{method: post, path: "/workflows/:name/unconditional-stop", right: administration, handle: s.giveOrder, confirmed: true},
 		{method: post, path: "/workflows/:name/purge-history", right: administration, handle: s.giveOrder, confirmed: true},
+		{method: get, path: "/workflows/:name/acknowledge", right: administration, handle: s.askAcknowledge},
+		{method: post, path: "/workflows/:name/acknowledge", right: administration, handle: s.acknowledge},
 		{method: get, path: "/workflows/:name/:order", right: administration, handle: s.askOrder},
 		{method: post, path: "/workflows/:name/:order", right: administration, handle: s.giveOrder},
 		{method: get, path: "/runs", right: signedIn, handle: s.listRuns},

@@ -105,7 +105,7 @@ func (s *Server) workflowRow(page views.Page, w db.WorkflowRow, actor db.Actor) 
 	if w.State == db.Started || w.State == db.StartPending {
 		row.Next = s.nextRun(w)
 	}
-	row.Spark, row.Drifts = sparkBars(w.Spark), driftsOf(w.Drifts)
+	row.Spark, row.Drifts = sparkBars(w.Spark), driftsOf(unacknowledged(w.Drifts))
 	measureNow(page, w, row.Drifts)
 	row.Last = lastRun(w.Last)
 	return row

@@ -11,10 +11,14 @@ import (
 	"nightshift/db"
 )
 
-// watchDrift finds runs that are on and take, or change, more than comparable runs. All are judged in one statement; only
-// those that are beyond a limit for the first time are judged again, under the lock of their workflow, and told of.
+// watchDrift finds runs of this process that take, or change, more than comparable runs. All are judged in one statement;
+// only those that are beyond a limit for the first time are judged again, under the lock of their workflow, and told of.
 func (e *Engine) watchDrift(ctx context.Context) error {
-	drifting, err := e.config.DB.DriftingRuns(ctx)
+	mine := e.mine()
+	if len(mine) == 0 {
+		return nil
+	}
+	drifting, err := e.config.DB.DriftingRuns(ctx, mine)
 	if err != nil {
 		return err
 	}

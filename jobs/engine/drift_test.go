@@ -79,6 +79,37 @@ func TestDriftWhileRunning(t *testing.T) {
 	n.has(id, "usually 0.2 s, median 0.2 s of 12 runs; the limit is 5.2 s")
 }
 
+// TestDriftIsWatchedByTheNodeOfTheRun: each of two nodes judges the runs that it has, and not the other's.
+func TestDriftIsWatchedByTheNodeOfTheRun(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	nodes, ids := map[string]*Engine{}, map[string]int64{}
+	for _, name := range []string{"a", "b"} {
+		ids[name] = n.add(name, db.Started, yearly)
+		n.past(ids[name], 12, 0.2, 0)
+		nodes[name] = New(Config{DB: n.d, Node: name})
+		var task int64
+		if err := n.d.Pool.QueryRow(t.Context(), `
+			INSERT INTO xtk.workflow_task (workflow_id, node, backend_pid, start_date)
+			VALUES ($1, $2, 1, now() - interval '70 seconds')
+			RETURNING id`, ids[name], name).Scan(&task); err != nil {
+			t.Fatal(err)
+		}
+		nodes[name].running[task] = &execution{task: task}
+	}
+	for _, step := range []struct{ node, a, b string }{{"a", "slower open", ""}, {"b", "slower open", "slower open"}} {
+		if err := nodes[step.node].watchDrift(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if a, b := n.text(alarmsSQL, ids["a"]), n.text(alarmsSQL, ids["b"]); a != step.a || b != step.b {
+			t.Errorf("after node %s has looked: got alarms %q of a and %q of b, want %q and %q", step.node, a, b, step.a, step.b)
+		}
+	}
+	if err := New(Config{DB: n.d, Node: "idle"}).watchDrift(t.Context()); err != nil {
+		t.Errorf("a node without runs: %v", err)
+	}
+}
+
 // TestDriftOfRowsWhileRunning: rows count as soon as they are committed.
 func TestDriftOfRowsWhileRunning(t *testing.T) {
 	t.Parallel()
