@@ -100,6 +100,7 @@ type OutboxCounts struct {
 	Waiting, Errors, Unknown int
 	OldestDue                time.Time // since when the oldest that is due waits; zero: none is due
 	NoMailAccount            bool      // mails wait and nothing can send them
+	None                     bool      // there is no message at all
 }
 
 // OutboxCounts counts what has not been sent.
@@ -110,10 +111,11 @@ func (d *DB) OutboxCounts(ctx context.Context) (c OutboxCounts, err error) {
 		       count(*) FILTER (WHERE state = 'unknown'),
 		       COALESCE(min(next_try_at) FILTER (WHERE state = 'pending' AND next_try_at < now()), 'epoch'),
 		       count(*) FILTER (WHERE state = 'pending' AND channel = 'mail') > 0
-		       AND NOT EXISTS (SELECT FROM nms.ext_account WHERE type = $1 AND active)
+		       AND NOT EXISTS (SELECT FROM nms.ext_account WHERE type = $1 AND active),
+		       NOT EXISTS (SELECT FROM nms.notification)
 		FROM nms.notification
 		WHERE state IN ('pending', 'sending', 'error', 'unknown')`, AccountSMTP).
-		Scan(&c.Waiting, &c.Errors, &c.Unknown, &c.OldestDue, &c.NoMailAccount)
+		Scan(&c.Waiting, &c.Errors, &c.Unknown, &c.OldestDue, &c.NoMailAccount, &c.None)
 	if err != nil {
 		return c, fmt.Errorf("count the outbox: %w", err)
 	}

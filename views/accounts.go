@@ -27,6 +27,7 @@ type MailNeed struct {
 	Waiting, Errors, Unknown int
 	Since                    time.Time // since when the oldest message that is due waits
 	NoAccount                bool
+	None                     bool // there is no message at all
 }
 
 // Calls reports whether somebody is needed.
@@ -56,6 +57,7 @@ type AccountForm struct {
 	Secret, Authority    Field
 	Active, Forget, Uses Field
 	Trouble              string
+	Troubles             []AccountTrouble // workflows that fail with it again and again
 	Log                  []AuditLine
 }
 

@@ -23,6 +23,9 @@ func (n MailNeed) finding(p Page) string {
 	case n.Waiting > 0:
 		return p.N("mail.waiting", int64(n.Waiting))
 	}
+	if n.None {
+		return p.T("mail.nothing")
+	}
 	return p.T("mail.calm")
 }
 

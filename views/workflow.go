@@ -21,7 +21,8 @@ type Workflow struct {
 	Next                 time.Time
 	Last                 LastRun
 
-	Drifts     []Drift // open alarms
+	Accounts   []AccountTrouble // with which it fails again and again
+	Drifts     []Drift          // open alarms
 	Recorder   Recorder
 	Runs       []RunRow
 	RunsTotal  string // capped: "1,204", "10,000+"

@@ -24,6 +24,11 @@ func (s *Server) showExtAccount(c echo.Context, status int, a db.ExtAccount, edi
 		if a.Failing() {
 			view.Said = a.Problem.Text
 		}
+		failing, err := s.failingAccounts(c.Request().Context(), page, func(f db.FailingAccount) bool { return f.Name == a.Name })
+		if err != nil {
+			return err
+		}
+		view.Troubles = failing
 		entries, _, err := s.db.AuditRows(c.Request().Context(), db.AuditFilter{EntityType: "account", Entity: a.Name, Limit: 10})
 		if err != nil {
 			return err

@@ -29,12 +29,23 @@ func (s *Server) accountsPage(c echo.Context) error {
 	page.Title = page.T("rail.accounts")
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
 	view := views.Accounts{Page: page}
+	failing, err := s.failingAccounts(ctx, page, func(db.FailingAccount) bool { return true })
+	if err != nil {
+		return err
+	}
 	for _, a := range accounts {
 		row := views.AccountRow{Name: a.Name, Label: a.Label, Kind: kindLabel(page, a.Type), Server: a.ShownServer(), At: a.LastOK}
 		row.State, row.Word, row.Why = accountState(page, a)
 		if row.State == views.Failed {
-			view.Failing++
 			row.At = a.LastFailed
+		}
+		for _, f := range failing {
+			if f.Name == a.Name {
+				row.State, row.Word, row.Why, row.At = views.Failed, page.T("accounts.failing"), page.R("overview.account_failed", join(f.Workflows), f.Runs, f.Message).Plain(), f.Since
+			}
+		}
+		if row.State == views.Failed {
+			view.Failing++
 		}
 		view.Rows = append(view.Rows, row)
 	}

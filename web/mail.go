@@ -74,7 +74,7 @@ func outboxPaging(query url.Values, messages []db.Message, more bool) views.Pagi
 func (s *Server) mailNeed(ctx context.Context) (views.MailNeed, error) {
 	counts, err := s.db.OutboxCounts(ctx)
 	return views.MailNeed{Waiting: counts.Waiting, Errors: counts.Errors, Unknown: counts.Unknown, Since: counts.OldestDue,
-		NoAccount: counts.NoMailAccount}, err
+		NoAccount: counts.NoMailAccount, None: counts.None}, err
 }
 
 // messageStates are the glyphs of a message's states; their words are its own.

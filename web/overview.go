@@ -57,7 +57,7 @@ func (s *Server) showOverview(c echo.Context) error {
 	if shown.Mail, err = s.mailNeed(ctx); err != nil {
 		return err
 	}
-	if shown.Accounts, err = s.failingAccounts(ctx, page); err != nil {
+	if shown.Accounts, err = s.failingAccounts(ctx, page, func(db.FailingAccount) bool { return true }); err != nil {
 		return err
 	}
 	since := nightBegin(page.Now.In(page.Zone))
@@ -69,10 +69,14 @@ func (s *Server) showOverview(c echo.Context) error {
 	return s.render(c, http.StatusOK, views.OverviewPage(shown))
 }
 
-// failingAccounts are the accounts with which a workflow fails again and again, each with all that fail with it.
-func (s *Server) failingAccounts(ctx context.Context, page views.Page) (all []views.AccountTrouble, err error) {
+// failingAccounts are the accounts with which a workflow fails again and again, each with all that fail with it and that
+// the page is about.
+func (s *Server) failingAccounts(ctx context.Context, page views.Page, about func(db.FailingAccount) bool) (all []views.AccountTrouble, err error) {
 	failing, err := s.db.FailingAccounts(ctx)
 	for _, f := range failing {
+		if !about(f) {
+			continue
+		}
 		if n := len(all); n == 0 || all[n-1].Name != f.Name {
 			all = append(all, views.AccountTrouble{Name: f.Name, Label: orElse(f.Label, f.Name), Runs: f.Runs, Run: f.Run, Since: f.Since, Message: f.Message})
 		}

@@ -33,6 +33,9 @@ func (s *Server) showWorkflow(c echo.Context) error {
 	if shown.Ladder, err = s.ladder(ctx, page, w); err != nil {
 		return err
 	}
+	if shown.Accounts, err = s.failingAccounts(ctx, page, func(f db.FailingAccount) bool { return f.Workflow == w.Name }); err != nil {
+		return err
+	}
 	recorder, err := s.db.Recorder(ctx, w.ID)
 	if err != nil {
 		return err
