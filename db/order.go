@@ -213,12 +213,17 @@ func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs,
 	return AuditEntry{EntityType: "workflow", Entity: w.Name, Action: command.AuditName(), Actor: actor, Allowed: refused == nil, Detail: detail}
 }
 
+const (
+	insertLine = `
+		INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message, log_date)
+		VALUES ($1, NULLIF($2::bigint, 0), $3, $4, clock_timestamp())`
+	ringChannel = `SELECT pg_notify($1, $2)`
+)
+
 // LogWorkflow writes a line of the journal that belongs to a workflow and, when taskID is not 0, to one of its runs.
 // level is info, warning or error; more than 512 characters are cut.
 func LogWorkflow(ctx context.Context, tx pgx.Tx, workflowID, taskID int64, level, message string) error {
-	var batch pgx.Batch
-	QueueLine(&batch, workflowID, taskID, level, message)
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	if _, err := tx.Exec(ctx, insertLine, workflowID, taskID, level, cutLine(message)); err != nil {
 		return fmt.Errorf("log line of workflow %d: %w", workflowID, err)
 	}
 	return nil
@@ -226,19 +231,19 @@ func LogWorkflow(ctx context.Context, tx pgx.Tx, workflowID, taskID int64, level
 
 // QueueLine is LogWorkflow as a part of a batch.
 func QueueLine(batch *pgx.Batch, workflowID, taskID int64, level, message string) {
+	batch.Queue(insertLine, workflowID, taskID, level, cutLine(message))
+}
+
+func cutLine(message string) string {
 	if runes := []rune(message); len(runes) > 512 {
-		message = string(runes[:511]) + "…"
+		return string(runes[:511]) + "…"
 	}
-	batch.Queue(`
-		INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message, log_date)
-		VALUES ($1, NULLIF($2::bigint, 0), $3, $4, clock_timestamp())`, workflowID, taskID, level, message)
+	return message
 }
 
 // Notify rings a channel with an id when the transaction commits.
 func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
-	var batch pgx.Batch
-	QueueNotice(&batch, channel, id)
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	if _, err := tx.Exec(ctx, ringChannel, channel, strconv.FormatInt(id, 10)); err != nil {
 		return fmt.Errorf("notify %s: %w", channel, err)
 	}
 	return nil
@@ -246,7 +251,7 @@ func Notify(ctx context.Context, tx pgx.Tx, channel string, id int64) error {
 
 // QueueNotice is Notify as a part of a batch.
 func QueueNotice(batch *pgx.Batch, channel string, id int64) {
-	batch.Queue(`SELECT pg_notify($1, $2)`, channel, strconv.FormatInt(id, 10))
+	batch.Queue(ringChannel, channel, strconv.FormatInt(id, 10))
 }
 
 func isUniqueViolation(err error, constraint string) bool { return violates(err, "23505", constraint) }
