@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -348,5 +349,24 @@ func TestLimiter(t *testing.T) {
 	}
 	if len(l.buckets) > limitedAtMost {
 		t.Errorf("got %d counted, want %d at most", len(l.buckets), limitedAtMost)
+	}
+}
+
+// PostgreSQL that hangs uses up the time of the request; whoever waited gets the page that says so, not a bare line.
+func TestHangingDatabase(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	over, done := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer done()
+	answer := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(over, http.MethodGet, "/workflows", nil)
+	c.fail(fmt.Errorf("list the workflows: %w", over.Err()), c.echo.NewContext(request, answer))
+	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d, Retry-After %q, want 503 and when to try again", answer.Code, answer.Header().Get("Retry-After"))
+	}
+	for _, want := range []string{"<h1>PostgreSQL does not answer.</h1>", `href="/workflows"`} {
+		if !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("got no %s in %s", want, answer.Body)
+		}
 	}
 }

@@ -92,8 +92,10 @@ func (s *Server) render(c echo.Context, status int, component templ.Component) e
 	return s.markup(c, status, body.Bytes())
 }
 
-// write renders where an error can no longer be answered with another page.
+// write renders where an error can no longer be answered with another page: also when the time of the request is over,
+// as it is where PostgreSQL hangs.
 func (s *Server) write(c echo.Context, status int, component templ.Component) {
+	c.SetRequest(c.Request().WithContext(context.WithoutCancel(c.Request().Context())))
 	if err := s.render(c, status, component); err != nil {
 		s.logger.Error("answer", "request", traceOf(c.Request().Context()).id, "error", err.Error())
 		if !c.Response().Committed {
