@@ -38,7 +38,7 @@ func monitorCommand(ctx context.Context, c config, args []string, out io.Writer)
 	if *missing {
 		return printMissing(ctx, d, out)
 	}
-	console := web.New(web.Config{DB: d, URL: c.publicURL, Build: build(), Indicators: c.indicators, Logger: slog.New(slog.DiscardHandler)})
+	console := web.New(web.Config{DB: d, URL: c.publicURL, Build: build(), DataDir: c.dataDir, Indicators: c.indicators, Logger: slog.New(slog.DiscardHandler)})
 	return console.PrintMonitoring(ctx, out, *asJSON)
 }
 

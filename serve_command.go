@@ -71,7 +71,7 @@ type part func(ctx context.Context) error
 func parts(c config, d *db.DB, listener net.Listener, logger *slog.Logger, raw *redirlog.Log) []part {
 	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
 	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
-		RawLog: raw, Build: build(), Indicators: c.indicators, Logger: logger, TestAccount: sending.Try})
+		RawLog: raw, Build: build(), DataDir: c.dataDir, Indicators: c.indicators, Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, RawLog: c.rawLog(), Modules: db.Modules(), Build: build(), Logger: logger})
 	return []part{

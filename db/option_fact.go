@@ -93,6 +93,8 @@ func KnownOptions() []OptionFact {
 		{Name: "NmsNPAI_EmailSignificantErrorDelay", Group: "instance", Kind: OptionNumber, Default: "86400", Min: 1, Max: 31_536_000, Unit: "option.unit.seconds"},
 		{Name: "NmsNPAI_MobileMaxError", Group: "instance", Kind: OptionNumber, Default: "5", Min: 1, Max: 100, Unit: "option.unit.errors"},
 		{Name: "NmsNPAI_MobileSignificantErrorDelay", Group: "instance", Kind: OptionNumber, Default: "86400", Min: 1, Max: 31_536_000, Unit: "option.unit.seconds"},
+		{Name: "NmsMonitoring_PendingEventsWarning", Group: "instance", Kind: OptionNumber, Default: "1000", Min: 1, Max: 500_000, Unit: "option.unit.events"},
+		{Name: "NmsMonitoring_PendingEventsAlert", Group: "instance", Kind: OptionNumber, Default: "5000", Min: 1, Max: 500_000, Unit: "option.unit.events"},
 		{Name: "XtkSession_IdleTimeoutSec", Group: "session", Kind: OptionNumber, Default: "1800", Min: 60, Max: 86400, Unit: "option.unit.seconds"},
 	}, trackingOptions()...)
 }

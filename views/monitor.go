@@ -15,7 +15,9 @@ type Monitoring struct {
 	OfOperator                       []Indicator // what its executables say
 	Workflows                        []Watched
 	FailedDeliveries, OpenDeliveries int
-	LastSent                         time.Time
+	HostGaps, DatabaseGaps           []Gap // what cannot be known of them here
+	LastFailed, LastSent             []SentDelivery
+	Routine                          []RoutineRow
 }
 
 // Watched is a workflow that needs a person, or whose run takes too long.
@@ -48,6 +50,11 @@ func (m Monitoring) counts() (alerts, warnings int64) {
 		if w.State == Failed {
 			alerts++
 		} else {
+			warnings++
+		}
+	}
+	for _, r := range m.Routine {
+		if r.Level == RoutineWarning {
 			warnings++
 		}
 	}

@@ -23,15 +23,24 @@ func (s *Server) ladder(ctx context.Context, page views.Page, w db.WorkflowRow) 
 	if started, err := s.db.IsStarted(ctx, pausedWatch); err != nil || !started {
 		return "", err
 	}
-	text, err := s.db.Option(ctx, "NmsServer_PausedWorkflowPeriod")
+	days, err := s.pausePeriod(ctx)
 	if err != nil {
 		return "", err
+	}
+	return page.T("ladder.notices", min(w.PauseNotices, pauseNotices), pauseNotices, page.DayYear(stopAt(w, days, page.Now))), nil
+}
+
+// pausePeriod is after how many days of pause a workflow counts as forgotten.
+func (s *Server) pausePeriod(ctx context.Context) (int, error) {
+	text, err := s.db.Option(ctx, "NmsServer_PausedWorkflowPeriod")
+	if err != nil {
+		return 0, err
 	}
 	days, err := strconv.Atoi(text)
 	if err != nil || days < 1 {
 		days = 7
 	}
-	return page.T("ladder.notices", min(w.PauseNotices, pauseNotices), pauseNotices, page.DayYear(stopAt(w, days, page.Now))), nil
+	return days, nil
 }
 
 // stopAt is the earliest day of the stop: a period for each notice to come, counted from the pause and from today, and

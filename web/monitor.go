@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -77,23 +78,61 @@ func (s *Server) monitoring(ctx context.Context, page views.Page) (views.Monitor
 		return view, err
 	}
 	view.Postgres, view.Database = vitals.Postgres, vitals.Database
-	view.OfHost, view.OfDatabase = hostIndicators(ctx), databaseIndicators(vitals)
+	view.OfHost, view.HostGaps = s.hostIndicators(ctx)
+	view.OfDatabase, view.DatabaseGaps = databaseIndicators(vitals)
+	if s.instanceType() == "execution" {
+		pending, err := s.pendingEvents(ctx, vitals.PendingEvents)
+		if err != nil {
+			return view, err
+		}
+		view.OfDatabase = append(view.OfDatabase, pending)
+	}
 	view.Probed, view.OfOperator = s.probes.dir != "", s.probes.read(ctx)
-	view.FailedDeliveries, view.OpenDeliveries, view.LastSent = vitals.FailedDeliveries, vitals.OpenDeliveries, moment(vitals.LastSent)
+	view.FailedDeliveries, view.OpenDeliveries = vitals.FailedDeliveries, vitals.OpenDeliveries
+	view.LastFailed, view.LastSent = sentDeliveries(vitals.LastFailed), sentDeliveries(vitals.LastSent)
 	all, err := s.db.Workflows(ctx)
 	if err != nil {
 		return view, err
 	}
+	if view.Routine, err = s.routine(ctx, page, all); err != nil {
+		return view, err
+	}
+	days, err := s.pausePeriod(ctx)
+	if err != nil {
+		return view, err
+	}
 	for _, w := range all {
-		if trouble, ok := s.monitored(page, w); ok {
+		if trouble, ok := s.monitored(page, w, days); ok {
 			view.Workflows = append(view.Workflows, trouble)
 		}
 	}
 	return view, nil
 }
 
-// monitored says what is the matter with a workflow: it needs a person, or its run exceeds its longest duration.
-func (s *Server) monitored(page views.Page, w db.WorkflowRow) (views.Watched, bool) {
+// pendingEvents are those that wait for Message Center, with the limits of the options.
+func (s *Server) pendingEvents(ctx context.Context, waiting int) (views.Indicator, error) {
+	i := views.Indicator{Key: "pending", Current: float64(waiting)}
+	for name, limit := range map[string]*float64{"NmsMonitoring_PendingEventsWarning": &i.Warning, "NmsMonitoring_PendingEventsAlert": &i.Alert} {
+		text, err := s.db.Option(ctx, name)
+		if err != nil {
+			return i, err
+		}
+		*limit, _ = strconv.ParseFloat(text, 64) // no number is no limit
+	}
+	return i, nil
+}
+
+func sentDeliveries(all []db.SentDelivery) (shown []views.SentDelivery) {
+	for _, d := range all {
+		shown = append(shown, views.SentDelivery{ID: d.ID, Label: d.Label, Failed: d.State == "failed" || d.State == "preparation_failed", At: d.At,
+			Sent: d.Sent, Errors: d.Errors, Why: d.Message})
+	}
+	return shown
+}
+
+// monitored says what is the matter with a workflow: it failed or is late, is paused for longer than a number of days, or its
+// run exceeds its longest duration.
+func (s *Server) monitored(page views.Page, w db.WorkflowRow, days int) (views.Watched, bool) {
 	state := workflowState(w, s.instanceType(), page.Now)
 	watched := views.Watched{Workflow: w.Name, Label: labelOf(page.Lang, w.Name, w.Label), State: state, Since: w.StateSince,
 		Why: stateReason(page, w, state)}
@@ -106,6 +145,11 @@ func (s *Server) monitored(page views.Page, w db.WorkflowRow) (views.Watched, bo
 			watched.Since, watched.Why = w.Running.Start, page.T("monitor.too_long", page.Took(took), page.Took(longest))
 			return watched, true
 		}
+	}
+	if state == views.Paused && w.PausedAt != nil {
+		paused, longest := page.Now.Sub(*w.PausedAt), time.Duration(days)*24*time.Hour
+		watched.Since, watched.Why = *w.PausedAt, page.T("monitor.paused_long", page.Took(paused), page.Took(longest))
+		return watched, paused > longest
 	}
 	return watched, state.Calls()
 }
@@ -136,8 +180,12 @@ func monitorDocument(view views.Monitoring) map[string]any {
 	for _, w := range view.Workflows {
 		workflows = append(workflows, map[string]any{"name": w.Workflow, "state": w.State, "since": w.Since.UTC(), "reason": w.Why})
 	}
+	routine := []map[string]any{}
+	for _, r := range view.Routine {
+		routine = append(routine, map[string]any{"workflow": r.Workflow, "state": r.Level, "text": r.Text})
+	}
 	document := map[string]any{"state": view.Level(), "at": view.Now.UTC(), "instance": view.Instance, "build": view.Build, "host": view.Host,
 		"postgresql": view.Postgres, "frozen": view.Frozen.On, "modules": modules, "indicators": indicators, "workflows": workflows,
-		"deliveries": map[string]any{"failed": view.FailedDeliveries, "in_progress": view.OpenDeliveries}}
+		"routine": routine, "deliveries": map[string]any{"failed": view.FailedDeliveries, "in_progress": view.OpenDeliveries}}
 	return document
 }

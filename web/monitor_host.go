@@ -2,7 +2,10 @@ package web
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"runtime"
+	"time"
 
 	"github.com/shirou/gopsutil/v4/disk"
 	"github.com/shirou/gopsutil/v4/load"
@@ -27,9 +30,8 @@ func within(key, name string, current, most float64, unit views.Unit) views.Indi
 	return views.Indicator{Key: key, Name: name, Current: current, Max: most, Warning: most * warnShare, Alert: most * alertShare, Unit: unit}
 }
 
-// hostIndicators reads the machine that this process runs on. What cannot be read there is left out.
-func hostIndicators(ctx context.Context) []views.Indicator {
-	var all []views.Indicator
+// hostIndicators reads the machine that this process runs on, with what cannot be known there.
+func (s *Server) hostIndicators(ctx context.Context) (all []views.Indicator, gaps []views.Gap) {
 	if average, err := load.AvgWithContext(ctx); err == nil {
 		most := float64(loadPerProcessor * runtime.NumCPU())
 		all = append(all, within("load1", "", average.Load1, most, views.UnitNone), within("load5", "", average.Load5, most, views.UnitNone),
@@ -40,8 +42,24 @@ func hostIndicators(ctx context.Context) []views.Indicator {
 	}
 	if swap, err := mem.SwapMemoryWithContext(ctx); err == nil && swap.Total > 0 {
 		all = append(all, within("swap", "", float64(swap.Used), float64(swap.Total), views.UnitBytes))
+	} else {
+		gaps = append(gaps, views.Gap{Key: "swap"})
 	}
-	return append(append(all, diskIndicators(ctx)...), processIndicators(ctx)...)
+	all = append(append(all, diskIndicators(ctx)...), processIndicators(ctx)...)
+	folders := []string{s.config.DataDir, filepath.Join(s.config.DataDir, "data")}
+	if s.config.DataDir == "" {
+		folders = nil
+	}
+	if own, err := os.Getwd(); err == nil {
+		folders = append([]string{own}, folders...)
+	}
+	more, unknown := kernel("/proc").indicators(folders...)
+	all, gaps = append(all, more...), append(gaps, unknown...)
+	if log := s.config.RawLog; log != nil {
+		_, dropped, _ := log.Counts()
+		all = append(all, views.Indicator{Key: "dropped", Current: float64(dropped), Warning: 1})
+	}
+	return all, gaps
 }
 
 // diskIndicators are the disks of the machine, one each however often it is mounted.
@@ -67,17 +85,22 @@ func diskIndicators(ctx context.Context) []views.Indicator {
 	return all
 }
 
-// processIndicators count the zombies of the machine, and the open files of this process against its limit.
+// processIndicators count the processes of the machine that this one may see, those older than one day and the zombies
+// among them, and the open files of this process against its limit.
 func processIndicators(ctx context.Context) []views.Indicator {
 	var all []views.Indicator
 	if processes, err := process.ProcessesWithContext(ctx); err == nil {
-		zombies := 0
+		zombies, old, yesterday := 0, 0, time.Now().Add(-24*time.Hour).UnixMilli()
 		for _, one := range processes {
+			if began, err := one.CreateTimeWithContext(ctx); err == nil && began < yesterday {
+				old++
+			}
 			if status, err := one.StatusWithContext(ctx); err == nil && len(status) > 0 && status[0] == process.Zombie {
 				zombies++
 			}
 		}
-		all = append(all, views.Indicator{Key: "processes", Current: float64(len(processes)), Unit: views.UnitNone},
+		most := kernel("/proc").mostProcesses()
+		all = append(all, within("processes", "", float64(len(processes)), most, views.UnitNone), within("old_processes", "", float64(old), most, views.UnitNone),
 			views.Indicator{Key: "zombies", Current: float64(zombies), Max: maxZombies, Warning: maxZombies, Alert: maxZombies + 1, Unit: views.UnitNone})
 	}
 	if self, err := process.NewProcessWithContext(ctx, int32(ownPID)); err == nil {
@@ -93,8 +116,8 @@ func processIndicators(ctx context.Context) []views.Indicator {
 
 // databaseIndicators are those of PostgreSQL. A transaction of an hour keeps dead rows from being removed; the age of
 // transaction ids counts against where autovacuum steps in by force.
-func databaseIndicators(v db.Vitals) []views.Indicator {
-	all := []views.Indicator{
+func databaseIndicators(v db.Vitals) (all []views.Indicator, gaps []views.Gap) {
+	all = []views.Indicator{
 		within("connections", "", float64(v.Connections), float64(v.MaxConnections), views.UnitNone),
 		{Key: "transaction", Current: v.OldestTransaction.Seconds(), Warning: 3600, Alert: 4 * 3600, Unit: views.UnitSeconds},
 		{Key: "dead_rows", Name: v.DeadTable, Current: v.DeadShare * 100, Max: 100, Warning: 20, Alert: 50, Unit: views.UnitShare},
@@ -102,8 +125,13 @@ func databaseIndicators(v db.Vitals) []views.Indicator {
 			Alert: float64(v.FreezeMaxAge) * 2, Unit: views.UnitNone},
 		{Key: "size", Current: float64(v.Size), Unit: views.UnitBytes},
 	}
-	if v.Replicas > 0 {
+	switch {
+	case !v.SeesAll:
+		gaps = append(gaps, views.Gap{Key: "statistics", Args: []any{v.Role}})
+	case v.Replicas > 0:
 		all = append(all, views.Indicator{Key: "lag", Current: v.ReplicationLag.Seconds(), Warning: 60, Alert: 300, Unit: views.UnitSeconds})
+	default:
+		gaps = append(gaps, views.Gap{Key: "lag"})
 	}
-	return all
+	return all, gaps
 }

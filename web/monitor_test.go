@@ -56,7 +56,7 @@ func TestMonitoring(t *testing.T) {
 			t.Errorf("memory: got %+v, want it used, and a warning at 80 %%", i)
 		}
 	}
-	for _, key := range []string{"load1", "memory", "disk", "zombies", "processes", "files", "connections", "transaction", "dead_rows", "xid", "size"} {
+	for _, key := range []string{"load1", "memory", "disk", "zombies", "processes", "old_processes", "files", "all_files", "segments", "connections", "transaction", "dead_rows", "xid", "size"} {
 		if !seen[key] {
 			t.Errorf("indicator %s: got none", key)
 		}
@@ -74,7 +74,8 @@ func TestIndicatorLevels(t *testing.T) {
 			t.Errorf("%v of 100: got %s, want %s", current, got, want)
 		}
 	}
-	for _, i := range databaseIndicators(db.Vitals{Connections: 95, MaxConnections: 100, DeadShare: 0.3, Size: 1 << 60}) {
+	all, _ := databaseIndicators(db.Vitals{Connections: 95, MaxConnections: 100, DeadShare: 0.3, Size: 1 << 60, SeesAll: true})
+	for _, i := range all {
 		if want := map[string]string{"connections": "alert", "dead_rows": "warning"}[i.Key]; i.Level() != want && want != "" || i.Key == "size" && i.Level() != "ok" {
 			t.Errorf("%s: got %s, want %s", i.Key, i.Level(), want)
 		}

@@ -111,7 +111,7 @@ func (p *probes) one(ctx context.Context, name string) []views.Indicator {
 	case out.over:
 		wrong = unknown(name, "probe_long", probeBytes>>10)
 	case ctx.Err() != nil || errors.Is(err, exec.ErrWaitDelay):
-		wrong = unknown(name, "probe_timeout", p.within.Seconds())
+		wrong = unknown(name, "probe_timeout", int(p.within.Seconds()))
 	case errors.As(err, &ended):
 		wrong = unknown(name, "probe_exit", ended.ExitCode())
 	case err != nil:

@@ -29,6 +29,7 @@ type Config struct {
 	MetricsToken   string
 	RawLog         *redirlog.Log // of the redirection; nil: hits are answered and not recorded
 	Build          string
+	DataDir        string // data folder of this node, watched for core files; empty: none
 	Indicators     string // folder of the executables of custom indicators; empty: none
 	Logger         *slog.Logger
 	// TestAccount connects through an external account and signs on; its error is a *db.AccountProblem.
