@@ -1,7 +1,6 @@
 package views
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -121,7 +120,7 @@ func (l Look) actions(p Page) []Action {
 }
 
 func (p Page) acknowledgeAction(workflow string) Action {
-	return Action{Text: p.T("alarm.verb"), Href: workflowPath(workflow) + "/acknowledge"}
+	return Action{Text: p.T("alarm.acknowledge"), Href: workflowPath(workflow) + "/acknowledge"}
 }
 
 // known says who knows of an alarm, since when and why.
@@ -130,11 +129,6 @@ func (p Page) known(d Drift) string {
 		return p.T("alarm.known", d.By, p.When(d.Known))
 	}
 	return p.T("alarm.known_why", d.By, p.When(d.Known), d.Why)
-}
-
-// canAcknowledge reports whether there is an alarm that nobody has acknowledged, and the reader may.
-func (p Workflow) canAcknowledge() bool {
-	return p.CanEdit && slices.ContainsFunc(p.Drifts, func(d Drift) bool { return d.Known.IsZero() })
 }
 
 // looks names the workflows that are worth a look, as a sentence; empty: none is.

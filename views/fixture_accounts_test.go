@@ -24,6 +24,7 @@ func accountFormOf(page Page) AccountForm {
 		Usable: true, HasSecret: true, State: Failed, Word: page.T("accounts.failing"), Why: page.T("accounts.problem_certificate"),
 		Said:   "connect to relay.example.com:587: tls: failed to verify certificate: x509: certificate signed by unknown authority",
 		LastOK: page.Now.Add(-26 * time.Hour), LastFailed: page.Now.Add(-20 * time.Minute), SecretSet: set,
+		Troubles: []AccountTrouble{{Name: "mail", Workflows: []string{"Mid-sourcing (delivery counters)"}, Runs: 3, Run: 8788, Message: "i/o timeout"}},
 		Fields: []Field{{Name: "label", Label: page.T("accounts.label"), Value: "Mail relay"},
 			{Name: "server", Label: page.T("accounts.server"), Value: "relay.example.com", Mono: true, Help: page.T("accounts.server_help")},
 			{Name: "port", Label: page.T("accounts.port"), Value: "587x", Error: page.T("accounts.port_invalid")},

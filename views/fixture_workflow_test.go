@@ -45,7 +45,9 @@ func workflowOf(page Page) Workflow {
 	}
 	w.Recorder.Took, w.Recorder.Rows = Band{1420, 1540, 1700}, Band{1120000, 1210000, 1310000}
 	w.Recorder.Changes = []Note{{slot.AddDate(0, 0, -35).Add(-time.Hour), "node-1 and node-2 down"}, {slot.AddDate(0, 0, -8).Add(-time.Hour), "build 1.4.3"}}
-	w.Drifts = []Drift{moreOf(8790, slot)}
+	w.Drifts = []Drift{moreOf(8790, slot), fewerOf(8789, slot)}
+	w.Drifts[0].Known, w.Drifts[0].By, w.Drifts[0].Why = slot.Add(4*time.Hour), "Moreau", "the backlog of last week, CHG-20418"
+	w.Accounts = []AccountTrouble{{Name: "midFrance", Label: "Mid-sourcing France", Runs: 3, Run: 8788, Message: "dial tcp 10.20.0.7:443: i/o timeout"}}
 	w.Runs = rowsOf(slot)
 	w.Slots = []Slot{
 		{At: slot.AddDate(0, 0, 1), State: Due, Kind: "scheduled"}, {At: slot, State: Finished, Kind: "scheduled", Lag: 200 * time.Millisecond, Run: 8790},

@@ -90,6 +90,9 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 	return row
 }
 
+// agentsExample is a rule as the empty field shows it.
+const agentsExample = `[{"pattern": "OurReader/([0-9.]+)", "browser_name": "Our reader", "browser_version": "$1"}]`
+
 // option finds one option that people may edit.
 func (s *Server) option(c echo.Context) (db.Option, error) {
 	options, err := s.db.Options(c.Request().Context())
@@ -124,7 +127,7 @@ func (s *Server) showOption(c echo.Context, status int, option db.Option, value,
 		Help: optionHelp(page, option)}
 	switch option.Kind {
 	case db.OptionAgents:
-		view.Lines, view.Field.Required = true, false
+		view.Lines, view.Field.Required, view.Field.Placeholder = true, false, agentsExample
 	case db.OptionDays, db.OptionNumber:
 		view.Field.Inputmode, view.Field.Note = "numeric", page.T(option.Unit)
 	case db.OptionChoice:

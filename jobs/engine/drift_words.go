@@ -76,7 +76,7 @@ The console shows it until a run is as usual again, or an administrator has ackn
 %[4]s
 
 %[5]s
-이후 실행이 평소 수준으로 돌아오거나 관리자가 인지 처리할 때까지 콘솔에 표시됩니다.
+이후 실행이 평소 수준으로 돌아오거나 관리자가 확인 처리할 때까지 콘솔에 표시됩니다.
 `,
 		running: "아직 실행 중입니다.", ended: "실행은 완료되었습니다.",
 		causes: map[string]string{"slower": "평소보다 느림", "faster": "평소보다 빠름", "more": "평소보다 많은 행", "fewer": "평소보다 적은 행"},
