@@ -13,7 +13,7 @@ import (
 	"nightshift/db"
 )
 
-// Pair is two instances of the demo: one of marketing, and one that carries its deliveries. Nothing is really sent: what
+// Pair is two instances of the demo: one of marketing, and one that carries its deliveries and executes its offers. Nothing is really sent: what
 // becomes of the messages is invented, and the names of the instances say so.
 type Pair struct {
 	Marketing, Mid *db.DB
@@ -25,12 +25,15 @@ type Pair struct {
 const (
 	pairLogin   = "mid"
 	pairAccount = "defaultEmailMid"
+	// offersLogin signs on there for the offers that the account sends.
+	offersLogin   = "offers"
+	offersAccount = "demoExecution"
 	// pairMessages is how many messages a delivery of the pair has.
 	pairMessages = 600
 )
 
-// Join makes the two a pair: names, an operator there, the external account here, and both workflows at every minute. It
-// may be called at every start; the operator then gets a new password.
+// Join makes the two a pair: names, operators there, external accounts here, and the workflows between them at every minute.
+// It may be called at every start; the operators then get a new password.
 func (p *Pair) Join(ctx context.Context) error {
 	password := rand.Text()
 	if err := p.joinMid(ctx, password); err != nil {
@@ -45,19 +48,13 @@ func (p *Pair) Join(ctx context.Context) error {
 func (p *Pair) joinMid(ctx context.Context, password string) error {
 	here := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	d, actor := p.Mid, db.Actor{Login: "demo", IP: here, Rights: []string{db.Administration}}
-	o, err := d.OperatorByLogin(ctx, pairLogin)
-	if errors.Is(err, db.ErrNotFound) {
-		o, err = d.AddOperator(ctx, actor, db.OperatorEdit{Login: pairLogin, Label: "Marketing instance", Groups: []string{"midSourcing"}})
-	}
-	if err != nil {
-		return err
-	}
-	link, err := d.ResetLink(ctx, actor, o.ID)
-	if err != nil {
-		return err
-	}
-	if err := d.ResetPassword(ctx, actor, link, password); err != nil {
-		return err
+	for _, o := range []db.OperatorEdit{
+		{Login: pairLogin, Label: "Marketing instance", Groups: []string{"midSourcing"}},
+		{Login: offersLogin, Label: "Offers of the marketing instance", Groups: []string{"interactionSynch"}},
+	} {
+		if err := admit(ctx, d, actor, o, password); err != nil {
+			return err
+		}
 	}
 	token, _, err := d.Logon(ctx, db.Attempt{Login: pairLogin, Password: password, IP: here, Route: "demo-pair"})
 	if err != nil {
@@ -77,8 +74,28 @@ func (p *Pair) joinMid(ctx context.Context, password string) error {
 	})
 }
 
+// admit makes an operator where there is none of this login, and sets the password.
+func admit(ctx context.Context, d *db.DB, actor db.Actor, edit db.OperatorEdit, password string) error {
+	o, err := d.OperatorByLogin(ctx, edit.Login)
+	if errors.Is(err, db.ErrNotFound) {
+		o, err = d.AddOperator(ctx, actor, edit)
+	}
+	if err != nil {
+		return err
+	}
+	link, err := d.ResetLink(ctx, actor, o.ID)
+	if err != nil {
+		return err
+	}
+	return d.ResetPassword(ctx, actor, link, password)
+}
+
 func (p *Pair) joinMarketing(ctx context.Context, password string) error {
 	sealed, err := p.Marketing.Seal(pairAccount, password)
+	if err != nil {
+		return err
+	}
+	offers, err := p.Marketing.Seal(offersAccount, password)
 	if err != nil {
 		return err
 	}
@@ -86,7 +103,11 @@ func (p *Pair) joinMarketing(ctx context.Context, password string) error {
 		`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('XtkInstanceName', 'string', 'Marketing demo')
 		 ON CONFLICT (name) DO UPDATE SET string_value = excluded.string_value`: nil,
 		`UPDATE nms.ext_account SET server = $2, account = $3, secret = $4, active = true WHERE internal_name = $1`: {pairAccount, p.MidURL, pairLogin, sealed},
-		everyMinute: {[]string{"defaultMidSourcingDlv", "defaultMidSourcingLog"}},
+		`INSERT INTO nms.ext_account (internal_name, label, type, server, account, secret, params)
+		 VALUES ($1, 'The other instance of the demo', 'execution_instance', $2, $3, $4, '{"use_interaction": "true"}')
+		 ON CONFLICT (internal_name) DO UPDATE SET server = excluded.server, account = excluded.account, secret = excluded.secret, active = true`: {
+			offersAccount, p.MidURL, offersLogin, offers},
+		everyMinute: {[]string{"defaultMidSourcingDlv", "defaultMidSourcingLog", "offerMgt"}},
 	})
 }
 
@@ -123,14 +144,28 @@ func (p *Pair) Run(ctx context.Context) error {
 	}
 }
 
-// Step is one second of the pair: with nothing left to send, another delivery is submitted.
+// Step is one second of the pair: with nothing left to send, another delivery is submitted; when no category of offers has
+// changed for three minutes, one does, so that there is something to publish and to send.
 func (p *Pair) Step(ctx context.Context) error {
+	if err := run(ctx, p.Marketing, map[string][]any{changeOffers: nil}); err != nil {
+		return err
+	}
 	open, err := p.send(ctx)
 	if err != nil || open > 1 {
 		return err
 	}
 	return p.submit(ctx)
 }
+
+// changeOffers puts one of the designed categories before the others, or back among them.
+const changeOffers = `
+	UPDATE nms.offer_category c
+	SET weight_multiplier = CASE c.weight_multiplier WHEN 1 THEN 2 ELSE 1 END, last_modified = now()
+	FROM nms.offer_env e
+	WHERE e.id = c.environment_id
+	  AND e.kind = 'design'
+	  AND c.internal_name = 'sport'
+	  AND c.last_modified < now() - interval '3 minutes'`
 
 // submit copies a delivery of the marketing instance to the other, as its transfer would.
 func (p *Pair) submit(ctx context.Context) error {

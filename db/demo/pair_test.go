@@ -1,8 +1,10 @@
 package demo_test
 
 import (
+	"slices"
 	"testing"
 
+	"nightshift/db"
 	"nightshift/db/dbtest"
 	"nightshift/db/demo"
 )
@@ -28,6 +30,20 @@ func TestPair(t *testing.T) {
 		       (SELECT count(*) FROM nms.broad_log_mid WHERE status = 'pending')`).Scan(&finished, &messages, &ended, &pending)
 	if err != nil || finished < 1 || ended != 120*7-7 || messages != ended+pending {
 		t.Errorf("got %d finished, %d of %d messages ended, %d pending (%v); want one finished and 833 ended", finished, ended, messages, pending, err)
+	}
+	var changed, admitted, sends bool
+	if err := p.Marketing.Pool.QueryRow(t.Context(), `
+		SELECT EXISTS (SELECT FROM nms.offer_category c WHERE c.weight_multiplier = 2),
+		       EXISTS (SELECT FROM nms.ext_account WHERE type = 'execution_instance' AND active AND params ->> 'use_interaction' = 'true' AND secret IS NOT NULL)
+		       AND EXISTS (SELECT FROM xtk.workflow WHERE internal_name = 'offerMgt' AND state = 'started' AND schedule ->> 'cron' = '* * * * *')`).Scan(&changed, &sends); err != nil {
+		t.Fatal(err)
+	}
+	offers, err := p.Mid.OperatorByLogin(t.Context(), "offers")
+	if err == nil {
+		admitted = slices.Contains(offers.Rights, db.InteractionSynch)
+	}
+	if err != nil || !changed || !sends || !admitted {
+		t.Errorf("offers: changed here %t, sent %t, let in there %t (%v); want all three", changed, sends, admitted, err)
 	}
 	var carried, logs int
 	err = p.Marketing.Pool.QueryRow(t.Context(), `
