@@ -37,7 +37,9 @@ func (e *CircleOfParents) Error() string {
 // OfferPackage is what changed in a live environment of another instance: an object, and lists of objects, in the JSON
 // that is described at POST /api/v1/interaction/catalogue.
 type OfferPackage struct {
+	Prefix                                  string // of all names
 	Name                                    string // of the environment
+	Counts                                  [3]int // categories, spaces, offers
 	Environment, Categories, Spaces, Offers []byte
 }
 
@@ -52,7 +54,7 @@ type OfferChanges struct {
 // TakeOffers brings a live environment of another instance to the state of a package, all of it or nothing. The first
 // package of an environment makes it the caller's, from then on nobody else may write into it. What the package does not
 // name stays; an offer has only the representations and weights that the package gives it. The same package again changes
-// nothing. What changed goes to the audit trail.
+// nothing. What changed goes to the audit trail, and each package that was taken to those received.
 func (d *DB) TakeOffers(ctx context.Context, c Caller, actor Actor, p OfferPackage) (OfferChanges, error) {
 	var done OfferChanges
 	err := d.inTx(ctx, func(tx pgx.Tx) error {
@@ -65,8 +67,9 @@ func (d *DB) TakeOffers(ctx context.Context, c Caller, actor Actor, p OfferPacka
 				return err
 			}
 		}
-		if done = t.done; len(t.changed) == 0 {
-			return nil
+		done = t.done
+		if err := noteOffers(ctx, tx, actor, p, done, ""); err != nil || len(t.changed) == 0 {
+			return err
 		}
 		action := "Modified"
 		if done.Environment == "created" {

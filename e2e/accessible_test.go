@@ -30,8 +30,9 @@ func TestAccessible(t *testing.T) {
 		scheme := map[locale.Lang]*playwright.ColorScheme{locale.English: playwright.ColorSchemeLight, locale.Korean: playwright.ColorSchemeDark}[lang]
 		p, _ := operatorAt(t, lang, withTheme(scheme))
 		for _, page := range []string{"/", "/workflows", "/workflows/cleanup", "/workflows/cleanup/pause", "/workflows/cleanup/schedule",
-			"/runs", "/statement", "/calendar", "/heat-map", "/monitoring", "/freeze", "/accounts", "/accounts/new", "/mail", "/deliverability",
-			"/options", "/operators", "/audit", "/billing", "/about", "/account"} {
+			"/runs", "/statement", "/calendar", "/heat-map", "/monitoring", "/freeze", "/accounts", "/accounts/new", "/offers", "/mail", "/deliverability",
+			"/options", "/options/NmsTracking_UserAgentRules", "/operators", "/audit", "/billing", "/about", "/account",
+			"/workflows/cleanup/acknowledge"} {
 			p.open(page)
 			p.accessible()
 		}

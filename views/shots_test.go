@@ -53,6 +53,8 @@ func shown(page Page) map[string]templ.Component {
 		"mail":       OutboxPage(outboxOf(page)),
 		"message":    MessagePage(messageOf(page)),
 		"confirm":    ConfirmPage(confirmOf(page)),
+		"offers":     OffersPage(offersOf(page)),
+		"known":      AcknowledgePage(acknowledgeOf(page)),
 	}
 }
 

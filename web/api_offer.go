@@ -90,30 +90,60 @@ type offersTaken struct {
 	db.OfferChanges
 }
 
-// takeOffers takes the live offers of another instance, a package all of it or nothing.
+// takeOffers takes the live offers of another instance, a package all of it or nothing. What was refused is kept, too: here
+// somebody may see why, there it is only an error of a workflow.
 func (s *Server) takeOffers(c echo.Context) error {
+	ctx := c.Request().Context()
 	var in offerPackage
-	if err := readStrictJSON(c, &in); err != nil {
+	sent, err := readOffers(c, &in)
+	var changes db.OfferChanges
+	if err == nil {
+		if changes, err = s.db.TakeOffers(ctx, s.caller(c), s.actor(c), sent); err != nil {
+			err = offerProblem(err, in)
+		}
+	}
+	if problem := new(apiProblem); errors.As(err, &problem) {
+		if err := s.db.RefuseOffers(ctx, s.actor(c), sent, problem.detail); err != nil {
+			s.logger.WarnContext(ctx, "a refused package of offers was not noted", "error", err)
+		}
+	}
+	if err != nil {
 		return err
 	}
+	return s.answerJSON(c, http.StatusOK, offersTaken{sent.Counts[0], sent.Counts[1], sent.Counts[2], changes})
+}
+
+// readOffers reads a package, and writes each part of it anew for the database. Of one that is refused it returns what is
+// known.
+func readOffers(c echo.Context, in *offerPackage) (sent db.OfferPackage, err error) {
+	if err := readStrictJSON(c, in); err != nil {
+		return sent, err
+	}
+	sent.Prefix = in.Prefix
+	if in.Environment != nil {
+		sent.Name = in.Environment.Name
+	}
+	sent.Counts = [3]int{many(in.Categories), many(in.Spaces), many(in.Offers)}
 	if err := in.check(); err != nil {
-		return err
+		return sent, err
 	}
-	sent := db.OfferPackage{Name: in.Environment.Name}
 	for _, part := range []struct {
 		into *[]byte
 		from any
 	}{{&sent.Environment, in.Environment}, {&sent.Categories, in.Categories}, {&sent.Spaces, in.Spaces}, {&sent.Offers, in.Offers}} {
-		var err error
 		if *part.into, err = json.Marshal(part.from); err != nil {
-			return fmt.Errorf("write the package anew: %w", err)
+			return sent, fmt.Errorf("write the package anew: %w", err)
 		}
 	}
-	changes, err := s.db.TakeOffers(c.Request().Context(), s.caller(c), s.actor(c), sent)
-	if err != nil {
-		return offerProblem(err, in)
+	return sent, nil
+}
+
+// many is how many objects a list has; one that is not there has none.
+func many[T any](list *[]T) int {
+	if list == nil {
+		return 0
 	}
-	return s.answerJSON(c, http.StatusOK, offersTaken{len(*in.Categories), len(*in.Spaces), len(*in.Offers), changes})
+	return len(*list)
 }
 
 // offerProblem says why a package is not taken, and what its sender can do.

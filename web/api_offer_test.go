@@ -62,6 +62,13 @@ func (c *console) holds(sql, want string) {
 	}
 }
 
+// offersDigest is all that is stored but which packages have arrived, which it forgets.
+func (c *console) offersDigest() string {
+	c.t.Helper()
+	c.run(`TRUNCATE nms.offer_received`)
+	return jobtest.Digest(c.t, c.db)
+}
+
 // What a package names is as the package says; what it does not name stays; again it changes nothing, and says so.
 func TestTakeOffers(t *testing.T) {
 	t.Parallel()
@@ -75,11 +82,11 @@ func TestTakeOffers(t *testing.T) {
 	c.holds(`SELECT string_agg(concat_ws(' ', internal_name, themes, weight_multiplier, multiplier_to AT TIME ZONE 'UTC'), '; ' ORDER BY internal_name) FROM nms.offer_category`,
 		`fr_ski {snow,"a,b"} 1.25 2026-12-24 18:00:00.123456; fr_travel {} 0.00`)
 
-	before := jobtest.Digest(t, c.db)
+	before := c.offersDigest()
 	if got, want := i.taken(p), (offersAnswer{2, 1, 1, db.OfferChanges{Environment: "unchanged", Unchanged: 4}}); got != want {
 		t.Errorf("again: got %+v, want %+v", got, want)
 	}
-	if jobtest.Digest(t, c.db) != before {
+	if c.offersDigest() != before {
 		t.Error("again: got other rows, want none changed")
 	}
 
@@ -115,7 +122,7 @@ func TestTakeOffersRefuses(t *testing.T) {
 	i := c.newInstance("fr", "interactionSynch")
 	i.taken(winter())
 	c.run(`INSERT INTO nms.offer_env (internal_name, label, kind) VALUES ('fr_own', 'Ours', 'live'), ('de_live', 'Theirs', 'live')`)
-	before := jobtest.Digest(t, c.db)
+	before := c.offersDigest()
 	type change func(*interaction.Catalogue)
 	stranger, missing, self := "de_ski", "fr_nothing", "fr_ski"
 	for says, one := range map[string]struct {
@@ -157,7 +164,7 @@ func TestTakeOffersRefuses(t *testing.T) {
 			t.Errorf("got %d %s, want %d and %s", w.Code, w.Body, one.status, says)
 		}
 	}
-	if jobtest.Digest(t, c.db) != before {
+	if c.offersDigest() != before {
 		t.Error("got rows changed by what was refused")
 	}
 }
@@ -171,7 +178,7 @@ func TestTakeOffersOfHostileBodies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := jobtest.Digest(t, c.db)
+	before := c.offersDigest()
 	for _, one := range []struct {
 		body   string
 		status int
@@ -198,7 +205,7 @@ func TestTakeOffersOfHostileBodies(t *testing.T) {
 	// Bytes that are announced and never come.
 	i.want(http.StatusRequestEntityTooLarge, takeOffers, winter(), nil, func(r *http.Request) { r.ContentLength = apiBodyLimit + 1 })
 	i.want(http.StatusUnsupportedMediaType, takeOffers, winter(), nil, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") })
-	if jobtest.Digest(t, c.db) != before {
+	if c.offersDigest() != before {
 		t.Error("got rows changed by what was refused")
 	}
 	// A text about a NUL is none.
@@ -213,9 +220,9 @@ func TestOffersOfSomebodyElse(t *testing.T) {
 	c := newConsole(t)
 	fr, other, mid := c.newInstance("fr", "interactionSynch"), c.newInstance("de", "interactionSynch"), c.newInstance("mid")
 	fr.taken(winter())
-	before := jobtest.Digest(t, c.db)
+	before := c.offersDigest()
 	other.want(http.StatusForbidden, takeOffers, winter(), nil)
-	if jobtest.Digest(t, c.db) != before {
+	if c.offersDigest() != before {
 		t.Error("got rows changed by another operator")
 	}
 	mid.want(http.StatusForbidden, takeOffers, winter(), nil)

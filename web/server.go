@@ -141,12 +141,22 @@ func (s *Server) routes() []route {
 		{method: get, path: "/billing", right: administration, handle: s.billingPage},
 		{method: get, path: "/billing/:id", right: administration, handle: s.billingReportPage},
 		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
+		{method: get, path: "/audit", right: administration, handle: s.auditPage},
+		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
+	}, s.outsideRoutes(), s.apiRoutes())
+}
+
+// outsideRoutes are those of what is reached elsewhere, and of what came from there.
+func (s *Server) outsideRoutes() []route {
+	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
+	return []route{
 		{method: get, path: "/accounts", right: administration, handle: s.accountsPage},
 		{method: get, path: "/accounts/new", right: administration, handle: s.newAccountPage},
 		{method: post, path: "/accounts", right: administration, handle: s.addAccount, confirmed: true},
 		{method: get, path: "/accounts/:name", right: administration, handle: s.extAccountPage},
 		{method: post, path: "/accounts/:name", right: administration, handle: s.editAccountNamed, confirmed: true},
 		{method: post, path: "/accounts/:name/test", right: administration, handle: s.testAccount},
+		{method: get, path: "/offers", right: administration, handle: s.offersPage},
 		{method: get, path: "/mail", right: administration, handle: s.outboxPage},
 		{method: get, path: "/mail/:id", right: administration, handle: s.messagePage},
 		{method: post, path: "/mail/:id/again", right: administration, handle: s.sendAgain},
@@ -154,9 +164,7 @@ func (s *Server) routes() []route {
 		{method: post, path: "/deliverability/monitoring", right: administration, handle: s.installMonitoring},
 		{method: get, path: "/deliverability/texts/:id", right: administration, handle: s.bouncePage},
 		{method: post, path: "/deliverability/texts/:id", right: administration, handle: s.decideBounce},
-		{method: get, path: "/audit", right: administration, handle: s.auditPage},
-		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
-	}, s.apiRoutes())
+	}
 }
 
 // openRoutes are those that need no operator: for machines, for who reads a message, and for who signs in.

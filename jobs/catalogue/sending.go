@@ -28,7 +28,7 @@ func deliveryPackage() []jobs.Workflow {
 				"xtk.workflow_log xtk.workflow_task xtk.workflow_event xtk.slot_month xtk.workflow_login nms.visitor nms.address " +
 				"nms.subscription nms.provider_msg_id nms.email_error_stat nms.email_error nms.mx_domain xtk.audit " +
 				"nms.app_subscription_rcp xtk.session_info xtk.api_token nms.rt_event nms.batch_event nms.event_histo nms.rt_event_stat " +
-				"nms.rema_match xtk.login_attempt xtk.heatmap_sample xtk.heatmap_load nms.notification xtk.workflow_job xtk.setup_token " +
+				"nms.rema_match xtk.login_attempt xtk.heatmap_sample xtk.heatmap_load nms.notification nms.offer_received xtk.workflow_job xtk.setup_token " +
 				"xtk.audit_anchor xtk.option")},
 		{Name: "forecasting", Label: "Forecasting", Package: "delivery",
 			Schedule: "0 1 * * *", Run: delivery.Forecasting,

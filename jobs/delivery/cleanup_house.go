@@ -54,6 +54,7 @@ func keepHouse(ctx context.Context, r *jobs.Run) error {
 		{"one-time links beyond their time", jobs.Purge{Table: "xtk.setup_token", Key: "token_hash", Age: "expiration",
 			Where: "t.expiration < $1", Args: ago(7 * day)}},
 		{"sent mails", jobs.Purge{Table: "nms.notification", Age: "sent_at", Where: "t.state = 'sent' AND t.sent_at < $1", Args: ago(30 * day)}},
+		{"received packages of offers", jobs.Purge{Table: "nms.offer_received", Age: "received", Where: "t.received < $1", Args: ago(180 * day)}},
 		{"applied orders", jobs.Purge{Table: "xtk.workflow_job", Age: "applied_at", Where: "t.applied_at < $1", Args: ago(7 * day)}},
 	} {
 		if there, err := exists(ctx, r, one.purge.Table); err != nil {

@@ -114,6 +114,8 @@ func TestCleanupHouse(t *testing.T) {
 		`INSERT INTO xtk.workflow_job (workflow_id, command, operator_login) SELECT min(id), 'stop', 'kim' FROM xtk.workflow`,
 		`INSERT INTO xtk.heatmap_sample (task_id, workflow_id, workflow_name, workflow_label, kind, start_date)
 		 SELECT n, 1, 'a', 'a', 'technical', now() - make_interval(days => n) FROM unnest(ARRAY[29, 31]) n`,
+		`INSERT INTO nms.offer_received (received, operator_login, prefix, environment, categories, spaces, offers, refusal)
+		 SELECT now() - make_interval(days => n), 'fr', 'fr_', 'e' || n, 0, 0, 0, 'no' FROM unnest(ARRAY[179, 181]) n`,
 		`INSERT INTO nms.hypothesis (id, internal_name, label) VALUES (1, 'h', 'h')`,
 		`INSERT INTO nms.rema_match (hypothesis_id) VALUES (1), (2)`)
 	for n := range 4 {
@@ -141,6 +143,7 @@ func TestCleanupHouse(t *testing.T) {
 				"error179 pending179 pending181 sending179 sending181 unknown179"},
 			[2]string{`SELECT string_agg(command, ' ') FROM xtk.workflow_job`, "stop"},
 			[2]string{`SELECT string_agg(task_id::text, ' ') FROM xtk.heatmap_sample`, "29"},
+			[2]string{`SELECT string_agg(environment, ' ') FROM nms.offer_received`, "e179"},
 			[2]string{`SELECT string_agg(hypothesis_id::text, ' ') FROM nms.rema_match`, "1"},
 			[2]string{`SELECT string_agg(seq::text, ' ' ORDER BY seq) FROM xtk.audit`, "3 4"},
 			[2]string{`SELECT seq FROM xtk.audit_anchor`, "2"})
