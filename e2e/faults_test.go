@@ -17,8 +17,9 @@ import (
 // takeOver is how soon a run whose process died must go on elsewhere.
 const takeOver = 5 * time.Second
 
-// itself are tables of the console and of the nodes: they tell of what the test did, not of what the run did.
-var itself = []string{"xtk.audit", "xtk.audit_anchor", "xtk.setup_token", "xtk.session_info", "xtk.login_attempt"}
+// itself are tables of the console and of the nodes: they tell of what the test did, not of what the run did. The load is
+// sampled every 5 s of a run: how often, and what, is of the moment.
+var itself = []string{"xtk.audit", "xtk.audit_anchor", "xtk.setup_token", "xtk.session_info", "xtk.login_attempt", "xtk.heatmap_load"}
 
 // trial is a demo database with cleanup ready to run, to be copied, and what a run that nobody disturbs makes of it.
 type trial struct {
