@@ -54,7 +54,8 @@ func (d *scheduled) prepared() bool { return d.state != "editing" && d.state != 
 // how many messages people have already got, the availability of capacity rules, and whom the pressure and capacity rules
 // exclude. What it finds is an indicator; sending applies the rules again. A delivery or a rule with an error leaves the
 // others alone and fails the run at its end; a delivery that somebody else works on is left for the next night, and no
-// delivery's state is ever changed. Each delivery is written in a transaction of its own.
+// delivery's state is ever changed. The provisional logs of a delivery are written in a transaction of their own, what the
+// rules exclude in one of a few deliveries.
 func Forecasting(ctx context.Context, r *jobs.Run) error {
 	if err := r.Steps(ctx, "housekeeping", "availability lines", "provisional logs", "current period", "arbitration"); err != nil {
 		return err

@@ -44,6 +44,7 @@ func (f *forecast) writeAll(ctx context.Context, applied map[[2]int64]time.Time)
 		done += len(piece)
 		f.Progress(int64(done), int64(len(f.calendar)), "deliveries")
 	}
+	f.Progress(int64(len(f.calendar)), int64(len(f.calendar)), "deliveries")
 	var lines []string
 	sum, excluded := int64(0), int64(0)
 	for _, d := range f.calendar {
