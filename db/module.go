@@ -59,19 +59,38 @@ type pulse struct {
 	parts map[string]beat
 }
 
-type beat struct{ began, told time.Time }
+// beat is since when a module works, when it was heard last and when that was written.
+type beat struct{ began, heard, told time.Time }
 
-// UseNode names the registered process whose modules the beats of this DB are.
-func (d *DB) UseNode(id int) {
-	d.pulse.mu.Lock()
-	defer d.pulse.mu.Unlock()
-	if d.pulse.node != id {
-		d.pulse.node, d.pulse.parts = id, map[string]beat{}
+// UseNode names the registered process whose modules the beats of this DB are. Those heard just before are written now.
+func (d *DB) UseNode(ctx context.Context, id int) error {
+	for _, module := range d.pulse.use(id, time.Now()) {
+		if err := d.Beat(ctx, module); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (p *pulse) use(id int, now time.Time) (heard []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.node == id {
+		return nil
+	}
+	p.node = id
+	for module, part := range p.parts {
+		part.told = time.Time{}
+		p.parts[module] = part
+		if now.Sub(part.heard) < 2*beatEvery {
+			heard = append(heard, module)
+		}
+	}
+	return heard
 }
 
 // Beat notes that a module of this process works. It is for the module itself to call, as often as it goes round; every ten
-// seconds a beat is written. Before the process is registered nothing is.
+// seconds a beat is written, once the process is registered.
 func (d *DB) Beat(ctx context.Context, module string) error {
 	node, age := d.pulse.beat(module, time.Now())
 	if node == 0 {
@@ -88,22 +107,26 @@ func (d *DB) Beat(ctx context.Context, module string) error {
 	return nil
 }
 
-// beat returns the node to write for and since when the module works; 0 when it need not be written.
+// beat returns the node to write for and since when the module works; 0 when nothing is to be written.
 func (p *pulse) beat(module string, now time.Time) (node int, age time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.node == 0 {
-		return 0, 0
+	if p.parts == nil {
+		p.parts = map[string]beat{}
 	}
 	part := p.parts[module]
 	if part.began.IsZero() {
 		part.began = now
 	}
-	if now.Sub(part.told) < beatEvery {
+	part.heard = now
+	due := p.node != 0 && now.Sub(part.told) >= beatEvery
+	if due {
+		part.told = now
+	}
+	p.parts[module] = part
+	if !due {
 		return 0, 0
 	}
-	part.told = now
-	p.parts[module] = part
 	return p.node, now.Sub(part.began)
 }
 

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/playwright-community/playwright-go"
 
@@ -17,6 +20,7 @@ import (
 // monitor is what /nl/monitor answers to a machine.
 type monitor struct {
 	State      string
+	Modules    []struct{ Name, Module, State string }
 	Indicators []indicator
 	Workflows  []watched
 	Deliveries struct {
@@ -28,7 +32,7 @@ type monitor struct {
 type watched struct{ Name, State, Reason string }
 
 type indicator struct {
-	Key, Unit, State             string
+	Key, Name, Unit, State       string
 	Current, Max, Warning, Alert float64
 }
 
@@ -44,7 +48,7 @@ func (i indicator) level() string {
 }
 
 // A workflow fails. Lee, who has no right, reads in Monitoring that it needs a person and follows the link to it; a machine
-// reads the same as JSON, and the ping needs nobody.
+// reads the same as JSON, and the ping needs nobody. Kim, an administrator, says that a node that was lost is retired.
 func TestMonitoring(t *testing.T) {
 	t.Parallel()
 	inLanguages(t, func(t *testing.T, lang locale.Lang) {
@@ -54,7 +58,9 @@ func TestMonitoring(t *testing.T) {
 		execute(t, d, `UPDATE xtk.operator SET email = NULL WHERE login = 'billing'`)
 		execute(t, d, `UPDATE nms.billing SET sent_at = NULL`)
 		started(t, d, "billing")
-		p := visit(t, start(t, d.URL()), lang)
+		execute(t, d, `INSERT INTO xtk.engine_node (name, host, pid, version, modules) VALUES ('lost', 'machine-2', 7, 'test', '{engine,mail}')`)
+		n := start(t, d.URL(), "NIGHTSHIFT_NODE=night", "NIGHTSHIFT_INDICATORS="+folderOfIndicators(t))
+		p := visit(t, n, lang)
 		before := newestTask(t, d)
 		order(t, d, "billing", "run")
 		awaitTask(t, d, "billing", before, "failed")
@@ -74,7 +80,52 @@ func TestMonitoring(t *testing.T) {
 		p.arrives("**/workflows/billing")
 		p.sees(p.says("state.failed"))
 		p.accessible()
+		visit(t, n, lang).retires("lost")
 	})
+}
+
+// folderOfIndicators holds one executable, which warns of files.
+func folderOfIndicators(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "files"), []byte("#!/bin/sh\nprintf 'Files\\t7\\t5\\t10\\tfiles\\n'\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// retires takes a lost node out of the list, once all modules of the node that answers have been heard.
+func (p *person) retires(lost string) {
+	p.t.Helper()
+	p.signIn("kim")
+	states := func() (own, others string) {
+		for _, m := range p.monitor().Modules {
+			if m.Name == lost {
+				others += m.Module + " " + m.State + ", "
+			} else {
+				own += m.Module + " " + m.State + ", "
+			}
+		}
+		return own, others
+	}
+	p.node.until(60*time.Second, "its modules are heard, and those of the other missing", func() bool {
+		own, others := states()
+		return own == "engine up, web up, redirection up, mail off, webhook off, " && others == "engine missing, mail missing, "
+	})
+	p.open("/monitoring")
+	p.press("a[href$='/retire']")
+	p.sees(p.says("monitor.retire_ask", lost))
+	p.accessible()
+	p.press("form button[type=submit].filled")
+	p.arrives("**/monitoring")
+	p.sees(p.says("monitor.module_redirection"))
+	p.accessible()
+	if own, others := states(); others != "" || own == "" {
+		p.t.Errorf("after it was retired: got %q and %q, want only the node that answers", own, others)
+	}
 }
 
 // answersPing asks as a load balancer does, without signing in.
@@ -116,15 +167,19 @@ func (p *person) monitor() (document monitor) {
 // unit and its level, the limits of both, the workflows and the deliveries.
 func (p *person) agreesWith(document monitor) {
 	p.t.Helper()
-	units := map[string][]string{"bytes": {"B"}, "seconds": {p.says("unit.s", ""), p.says("unit.m", ""), p.says("unit.below_second")}, "percent": {"%"}}
+	units := map[string][]string{"bytes": {"B"}, "seconds": {p.says("unit.s", ""), p.says("unit.m", ""), p.says("unit.below_second")}, "percent": {"%"}, "files": {"files"}}
 	rows, err := p.Locator("tr.indicator").All()
 	if err != nil || len(rows) != len(document.Indicators) {
 		p.t.Fatalf("indicators of the page: got %d, %v, want %d", len(rows), err, len(document.Indicators))
 	}
 	for i, row := range rows {
 		want := document.Indicators[i]
+		label := p.says("monitor." + want.Key)
+		if want.Key == "custom" {
+			label = want.Name
+		}
 		cells, err := row.Locator("td:not(.gutter)").AllInnerTexts()
-		if err != nil || len(cells) != 6 || !strings.HasPrefix(cells[0], p.says("monitor."+want.Key)) {
+		if err != nil || len(cells) != 6 || !strings.HasPrefix(cells[0], label) {
 			p.t.Fatalf("indicator %d: got %q, %v, want %s in words and five cells", i, cells, err, want.Key)
 		}
 		hasUnit := func(unit string) bool { return strings.Contains(cells[2], strings.TrimSpace(unit)) }

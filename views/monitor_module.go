@@ -2,6 +2,7 @@ package views
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,6 +46,15 @@ func (n Node) counts() (alerts, warnings int64) {
 		return 1, 0
 	}
 	return alerts, warnings
+}
+
+// facts are where the process is, and what it does or when it was last heard.
+func (n Node) facts(p Page) string {
+	last := p.N("monitor.runs_on", int64(n.Running))
+	if n.Missing {
+		last = p.T("monitor.heard", p.Stamp(n.Seen))
+	}
+	return strings.Join([]string{n.Host, "pid " + strconv.Itoa(n.PID), n.Version, last}, " · ")
 }
 
 // state is the one whose glyph and colour the module has; its word is its own.

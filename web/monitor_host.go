@@ -57,7 +57,7 @@ func (s *Server) hostIndicators(ctx context.Context) (all []views.Indicator, gap
 	all, gaps = append(all, more...), append(gaps, unknown...)
 	if log := s.config.RawLog; log != nil {
 		_, dropped, _ := log.Counts()
-		all = append(all, views.Indicator{Key: "dropped", Current: float64(dropped), Warning: 1})
+		all = append(all, views.Indicator{Key: "dropped", Current: float64(dropped), Warning: 1, Alert: 1000})
 	}
 	return all, gaps
 }

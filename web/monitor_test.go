@@ -130,7 +130,9 @@ func TestListensToItself(t *testing.T) {
 	if err := c.db.Pool.QueryRow(t.Context(), `INSERT INTO xtk.engine_node (name, host, pid, version) VALUES ('a', 'h', 1, 'v') RETURNING id`).Scan(&node); err != nil {
 		t.Fatal(err)
 	}
-	c.db.UseNode(node)
+	if err := c.db.UseNode(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", ":0")
 	if err != nil {
 		t.Fatal(err)

@@ -75,11 +75,10 @@ func (e *Engine) join(ctx context.Context, conn *pgx.Conn) error {
 	if err := db.JoinNode(ctx, conn, &node); err != nil {
 		return err
 	}
-	e.config.DB.UseNode(node.ID)
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.node = node
-	return nil
+	e.mu.Unlock()
+	return e.config.DB.UseNode(ctx, node.ID)
 }
 
 // nodeNow is the node as it is registered; its ID is 0 before.

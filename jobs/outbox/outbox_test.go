@@ -111,7 +111,9 @@ func TestSignsOfLife(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.exec(`INSERT INTO xtk.engine_node (id, name, host, pid, version) VALUES (7, 'node', 'h', 1, 'v')`)
-	o.d.UseNode(7)
+	if err := o.d.UseNode(t.Context(), 7); err != nil {
+		o.Fatal(err)
+	}
 	o.start()
 	o.until("mail webhook", `SELECT string_agg(module, ' ' ORDER BY module) FROM xtk.node_module WHERE node_id = 7`)
 }
