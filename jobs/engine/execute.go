@@ -43,9 +43,16 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 	e.mu.Lock()
 	delete(e.running, x.task)
 	e.mu.Unlock()
+	// From here on nobody can cancel a statement of the session.
+	undisturbed := outcome.Status == "completed" && x.mode == "normal" && ctx.Err() == nil
 	x.cancel(nil)
 	end := context.WithoutCancel(ctx)
-	closing := letGo(end, x.session)
+	var closing error
+	if undisturbed {
+		closing = e.spares.giveBack(end, x.session)
+	} else {
+		closing = letGo(end, x.session)
+	}
 	if outcome.Status == "completed" && x.mode == "normal" {
 		e.judgeEnded(end, x)
 	}

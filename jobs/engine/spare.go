@@ -13,11 +13,13 @@ import (
 )
 
 // A process keeps spareSessions ready, because opening one takes longer than all the rest of a claim, and as many more as
-// slots come due within spareAhead, up to spareMost: the ceiling on simultaneous runs where nobody has set another.
+// slots come due within spareAhead, up to spareMost: the ceiling on simultaneous runs where nobody has set another. A
+// session serves one run after the other for spareFor at most, so that what the server remembers for it stays bounded.
 const (
 	spareSessions = 3
 	spareMost     = 20
 	spareAhead    = 3 * sweepEvery
+	spareFor      = time.Hour
 )
 
 // spares are sessions that wait for a run. They hold no lock, and give way as soon as the process ends.
@@ -42,33 +44,87 @@ const (
 	freeSession = `SELECT pg_advisory_unlock_all()`
 )
 
-// take returns a session that has tried to get a workflow's lock: one that waits and still answers, else a new one.
+// take returns a session that has tried to get a workflow's lock: one that waits and still answers, else a new one. Most
+// runs are short and give theirs back: only the last that was taken is replaced at once, the others with the next sweep.
 func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, free bool, err error) {
-	defer s.fill(ctx)
-	for {
-		select {
-		case session := <-s.ready:
-			// What waits is not ended for being idle; a run is.
-			var batch pgx.Batch
-			batch.Queue(`SET idle_session_timeout = '60s'`)
-			batch.Queue(lockSession, db.LockWorkflow, workflow).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
-			if err := session.SendBatch(ctx, &batch).Close(); err == nil {
-				s.given()
-				return session, free, nil
-			}
-			_ = session.Close(ctx)
-		default:
-			session, err := s.db.RunSession(ctx, "nightshift run")
-			if err != nil {
-				return nil, false, err
-			}
-			err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free)
-			if err != nil {
-				return nil, false, errors.Join(err, session.Close(ctx))
-			}
+	defer func() {
+		if len(s.ready) == 0 {
+			s.fill(ctx)
+		}
+	}()
+	for session := s.next(); session != nil; session = s.next() {
+		// What waits is not ended for being idle; a run is.
+		var batch pgx.Batch
+		batch.Queue(`SET idle_session_timeout = '60s'`)
+		batch.Queue(lockSession, db.LockWorkflow, workflow).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
+		if err := session.SendBatch(ctx, &batch).Close(); err == nil {
 			return session, free, nil
 		}
+		_ = session.Close(ctx)
 	}
+	if session, err = s.db.RunSession(ctx, "nightshift run"); err != nil {
+		return nil, false, err
+	}
+	if err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free); err != nil {
+		return nil, false, errors.Join(err, session.Close(ctx))
+	}
+	return session, free, nil
+}
+
+// next is a session that waits, for one of the runs that were expected; nil: none.
+func (s *spares) next() *pgx.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case session := <-s.ready:
+		s.wanted = max(spareSessions, s.wanted-1)
+		return session
+	default:
+		return nil
+	}
+}
+
+// giveBack frees the lock of a run that has ended well and keeps its session for another one, as if it were new but for
+// what the server has read for it, or closes it.
+func (s *spares) giveBack(ctx context.Context, session *pgx.Conn) error {
+	if !s.lacks() {
+		return letGo(ctx, session)
+	}
+	end, done := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer done()
+	var old bool
+	var batch pgx.Batch
+	batch.Queue(freeSession)
+	batch.Queue(`
+		SELECT backend_start < now() - $1::interval
+		FROM pg_stat_get_activity(pg_backend_pid())`, spareFor).QueryRow(func(row pgx.Row) error { return row.Scan(&old) })
+	if err := session.SendBatch(end, &batch).Close(); err != nil || old {
+		return errors.Join(err, session.Close(end))
+	}
+	if err := renew(end, session); err != nil {
+		return errors.Join(err, session.Close(end))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.ready) >= s.wanted {
+		return session.Close(end)
+	}
+	s.ready <- session
+	return nil
+}
+
+// renew takes from a session all that a run may have left in it: settings, temporary tables, prepared statements.
+func renew(ctx context.Context, session *pgx.Conn) error {
+	if err := session.DeallocateAll(ctx); err != nil {
+		return err
+	}
+	if _, err := session.Exec(ctx, `DISCARD ALL`); err != nil {
+		return err
+	}
+	var batch pgx.Batch
+	batch.Queue(`SET idle_session_timeout = 0`)
+	batch.Queue(nameSession, "nightshift spare session")
+	return session.SendBatch(ctx, &batch).Close()
 }
 
 // expect says how many runs will soon begin, and opens or closes what is missing or left over.
@@ -77,13 +133,6 @@ func (s *spares) expect(ctx context.Context, runs int) {
 	s.wanted = max(spareSessions, min(runs, spareMost))
 	s.mu.Unlock()
 	s.fill(ctx)
-}
-
-// given counts one of the runs that were expected.
-func (s *spares) given() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wanted = max(spareSessions, s.wanted-1)
 }
 
 // fill opens what is missing, and closes what is too many, in the background.
@@ -100,7 +149,11 @@ func (s *spares) fill(ctx context.Context) {
 			if err != nil {
 				break // the next claim opens its own, and tells why it cannot
 			}
-			s.ready <- session // there is room: nobody else fills
+			select {
+			case s.ready <- session:
+			default: // runs gave theirs back meanwhile
+				_ = session.Close(ctx)
+			}
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -118,7 +171,7 @@ func (s *spares) fill(ctx context.Context) {
 func (s *spares) lacks() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.ready) < s.wanted
+	return !s.closed && len(s.ready) < s.wanted
 }
 
 func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
