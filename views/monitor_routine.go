@@ -41,13 +41,15 @@ func (r RoutineRow) state() State {
 	return NotHere
 }
 
-func (p Page) gaps(all []Gap) string {
-	text := ""
-	for _, g := range all {
-		if text != "" {
-			text += " · "
-		}
-		text += p.T("monitor.gap_"+g.Key, g.Args...)
+// NotKnown says in words what cannot be known of the machine and of PostgreSQL here.
+func (m Monitoring) NotKnown() []string {
+	return append(m.gaps(m.HostGaps), m.gaps(m.DatabaseGaps)...)
+}
+
+func (p Page) gaps(all []Gap) []string {
+	texts := make([]string, len(all))
+	for i, g := range all {
+		texts[i] = p.T("monitor.gap_"+g.Key, g.Args...)
 	}
-	return text
+	return texts
 }

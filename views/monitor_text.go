@@ -32,6 +32,9 @@ func (m Monitoring) Text(out io.Writer) error {
 	for _, i := range m.Indicators() {
 		row(i.label(m.Page), m.T("monitor."+i.Level()), i.current(m.Page), i.most(m.Page), i.limit(m.Page, i.Warning), i.limit(m.Page, i.Alert), i.Why(m.Page))
 	}
+	for _, text := range m.NotKnown() {
+		row(m.T("monitor.gaps", text))
+	}
 	row()
 	for _, r := range m.Routine {
 		row(r.Label, m.T("monitor."+r.Level), r.Text)

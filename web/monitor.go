@@ -186,6 +186,16 @@ func monitorDocument(view views.Monitoring) map[string]any {
 	}
 	document := map[string]any{"state": view.Level(), "at": view.Now.UTC(), "instance": view.Instance, "build": view.Build, "host": view.Host,
 		"postgresql": view.Postgres, "frozen": view.Frozen.On, "modules": modules, "indicators": indicators, "workflows": workflows,
-		"routine": routine, "deliveries": map[string]any{"failed": view.FailedDeliveries, "in_progress": view.OpenDeliveries}}
+		"routine": routine, "not_known": view.NotKnown(),
+		"deliveries": map[string]any{"failed": view.FailedDeliveries, "in_progress": view.OpenDeliveries,
+			"last_failed": deliveryDocuments(view.LastFailed), "last_sent": deliveryDocuments(view.LastSent)}}
 	return document
+}
+
+func deliveryDocuments(all []views.SentDelivery) []map[string]any {
+	documents := []map[string]any{}
+	for _, d := range all {
+		documents = append(documents, map[string]any{"id": d.ID, "label": d.Label, "at": known(d.At), "sent": d.Sent, "errors": d.Errors, "reason": d.Why})
+	}
+	return documents
 }
