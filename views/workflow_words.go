@@ -139,9 +139,9 @@ func (r RunRow) steps(p Page) string {
 func (r RunRow) note(p Page) string {
 	switch {
 	case r.Note != "" && len(r.Causes) > 0:
-		return brief(r.Note) + ", " + p.causeWords(r.Causes)
+		return r.Note + ", " + p.causeWords(r.Causes)
 	case r.Note != "":
-		return brief(r.Note)
+		return r.Note
 	case len(r.Causes) > 0:
 		return p.causeWords(r.Causes)
 	case r.Simulated && r.Rows > 0 && r.State != Running:
@@ -150,15 +150,6 @@ func (r RunRow) note(p Page) string {
 		return p.T("runs.as_usual")
 	}
 	return ""
-}
-
-// brief cuts off what is too long for a row of a list; the page of the run has all of it.
-func brief(text string) string {
-	const most = 120
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
 }
 
 func (r RunRow) noteClass() string {

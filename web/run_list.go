@@ -166,15 +166,24 @@ func runRow(page views.Page, run db.RunRow) views.RunRow {
 	}
 	switch {
 	case run.Status == "failed" && run.ErrorStep != "":
-		row.Note = page.T("runs.note_step", run.ErrorMessage, run.ErrorStep)
+		row.Note = page.T("runs.note_step", brief(run.ErrorMessage), run.ErrorStep)
 	case run.Status == "failed":
-		row.Note = run.ErrorMessage
+		row.Note = brief(run.ErrorMessage)
 	case run.Warnings > 0:
 		row.Note = page.N("runs.warnings", int64(run.Warnings))
 	case run.Resumes != 0:
 		row.Note = page.T("runs.resumes", strconv.FormatInt(run.Resumes, 10))
 	}
 	return row
+}
+
+// brief cuts off what is too long for a row of a list; the page of the run has all of it.
+func brief(text string) string {
+	const most = 120
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }
 
 // exportRuns answers the runs of a filter as CSV, ten thousand at most.
