@@ -153,5 +153,5 @@ func (e *Engine) rawLog() jobs.RawLog {
 	if e.config.RawLog == "" {
 		return jobs.RawLog{}
 	}
-	return jobs.RawLog{Server: e.node.Host + ":" + e.config.RawLog, Folder: e.config.RawLog}
+	return jobs.RawLog{Server: e.nodeNow().Host + ":" + e.config.RawLog, Folder: e.config.RawLog}
 }

@@ -22,9 +22,9 @@ func (e *Engine) partitions(ctx context.Context) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			wait = partitionsAgain
-			e.config.Logger.WarnContext(ctx, "partitions could not be made, tried again in 10 minutes", "node", e.node.Name, "error", err)
+			e.config.Logger.WarnContext(ctx, "partitions could not be made, tried again in 10 minutes", "node", e.nodeNow().Name, "error", err)
 		case made > 0:
-			e.config.Logger.InfoContext(ctx, "partitions made", "node", e.node.Name, "count", made)
+			e.config.Logger.InfoContext(ctx, "partitions made", "node", e.nodeNow().Name, "count", made)
 		}
 	}
 }
