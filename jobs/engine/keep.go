@@ -12,8 +12,7 @@ import (
 // keepEvery is how often a process looks after the tables of the engine itself.
 const keepEvery = 6 * time.Hour
 
-// keep makes partitions ahead of time, forgets orders that were applied long ago and nodes not seen for a quarter, and
-// tells people that this node is there.
+// keep forgets orders that were applied long ago and nodes not seen for a quarter, and tells people that this node is there.
 func (e *Engine) keep(ctx context.Context) error {
 	var failed []error
 	if node := e.nodeNow(); node.ID != 0 && time.Since(e.seen) > 10*time.Second {
@@ -24,9 +23,6 @@ func (e *Engine) keep(ctx context.Context) error {
 		return errors.Join(failed...)
 	}
 	e.kept = time.Now()
-	if _, err := e.config.DB.EnsurePartitions(ctx); err != nil {
-		failed = append(failed, err)
-	}
 	for _, sql := range []string{
 		`DELETE FROM xtk.workflow_job WHERE applied_at < now() - interval '30 days'`,
 		`DELETE FROM xtk.engine_node WHERE seen_at < now() - interval '90 days'`,
