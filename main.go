@@ -49,9 +49,6 @@ func main() {
 	}
 }
 
-// errUsage asks main to print how the program is called.
-var errUsage = errors.New("unknown command")
-
 // run finds the command and reads the configuration for it.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
@@ -67,7 +64,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return c.run(ctx, settings, args[1:], out)
 	}
-	return errors.Join(fmt.Errorf("%w %q", errUsage, args[0]), usage(out))
+	return errors.Join(fmt.Errorf("unknown command %q", args[0]), usage(out))
 }
 
 func usage(out io.Writer) error {

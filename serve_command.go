@@ -33,7 +33,7 @@ var (
 	errNotDrained = errors.New("runs did not end in time, they are taken over at the next start")
 )
 
-// serveCommand runs the console, the engine and the outbox until ctx ends, then lets go of both and of the embedded cluster.
+// serveCommand runs the console, the engine and the outbox until ctx ends, then lets go of them and of the embedded cluster.
 func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)

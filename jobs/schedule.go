@@ -119,9 +119,3 @@ func (s Schedule) CatchUpAllowed(now time.Time, zone *time.Location) bool {
 	}
 	return minute >= from || minute <= to
 }
-
-// Interval reports whether the schedule is one of intervals, not of fixed times, for daylight saving.
-func (s Schedule) Interval() bool {
-	c, err := s.compile(time.UTC)
-	return err == nil && c.interval
-}
