@@ -19,7 +19,7 @@ import (
 // testTime is how long a test of an account may take; the answer to the operator comes in time.
 const testTime = 10 * time.Second
 
-func (s *Server) accountsPage(c echo.Context) error {
+func (s *Server) extAccountsPage(c echo.Context) error {
 	ctx := c.Request().Context()
 	accounts, err := s.db.Accounts(ctx)
 	if err != nil {
@@ -76,8 +76,8 @@ func accountState(page views.Page, a db.ExtAccount) (state views.State, word, wh
 	return views.Edited, page.T("accounts.unused"), ""
 }
 
-// newAccountPage asks for the type of a new account, then for the account.
-func (s *Server) newAccountPage(c echo.Context) error {
+// newExtAccountPage asks for the type of a new account, then for the account.
+func (s *Server) newExtAccountPage(c echo.Context) error {
 	kind, known := db.AccountKindOf(c.QueryParam("type"))
 	if known {
 		edit := db.AccountEdit{Type: kind.Type, Active: true, Encryption: "starttls"}
@@ -128,11 +128,11 @@ func accountEdit(fields url.Values) db.AccountEdit {
 	return edit
 }
 
-func (s *Server) addAccount(c echo.Context) error { return s.saveAccount(c, true) }
+func (s *Server) addExtAccount(c echo.Context) error { return s.saveExtAccount(c, true) }
 
-func (s *Server) editAccountNamed(c echo.Context) error { return s.saveAccount(c, false) }
+func (s *Server) editExtAccount(c echo.Context) error { return s.saveExtAccount(c, false) }
 
-func (s *Server) saveAccount(c echo.Context, add bool) error {
+func (s *Server) saveExtAccount(c echo.Context, add bool) error {
 	fields, err := form(c)
 	if err != nil {
 		return err
@@ -157,8 +157,8 @@ func (s *Server) saveAccount(c echo.Context, add bool) error {
 		Text: page.R(said, orElse(strings.TrimSpace(edit.Label), edit.Name))})
 }
 
-// testAccount connects through the account, as it is stored, and says what came of it.
-func (s *Server) testAccount(c echo.Context) error {
+// testExtAccount connects through the account, as it is stored, and says what came of it.
+func (s *Server) testExtAccount(c echo.Context) error {
 	ctx := c.Request().Context()
 	a, err := s.db.AccountByName(ctx, c.Param("name"))
 	if err != nil {

@@ -150,12 +150,12 @@ func (s *Server) routes() []route {
 func (s *Server) outsideRoutes() []route {
 	const get, post, administration = http.MethodGet, http.MethodPost, db.Administration
 	return []route{
-		{method: get, path: "/accounts", right: administration, handle: s.accountsPage},
-		{method: get, path: "/accounts/new", right: administration, handle: s.newAccountPage},
-		{method: post, path: "/accounts", right: administration, handle: s.addAccount, confirmed: true},
+		{method: get, path: "/accounts", right: administration, handle: s.extAccountsPage},
+		{method: get, path: "/accounts/new", right: administration, handle: s.newExtAccountPage},
+		{method: post, path: "/accounts", right: administration, handle: s.addExtAccount, confirmed: true},
 		{method: get, path: "/accounts/:name", right: administration, handle: s.extAccountPage},
-		{method: post, path: "/accounts/:name", right: administration, handle: s.editAccountNamed, confirmed: true},
-		{method: post, path: "/accounts/:name/test", right: administration, handle: s.testAccount},
+		{method: post, path: "/accounts/:name", right: administration, handle: s.editExtAccount, confirmed: true},
+		{method: post, path: "/accounts/:name/test", right: administration, handle: s.testExtAccount},
 		{method: get, path: "/offers", right: administration, handle: s.offersPage},
 		{method: get, path: "/mail", right: administration, handle: s.outboxPage},
 		{method: get, path: "/mail/:id", right: administration, handle: s.messagePage},
