@@ -12,8 +12,7 @@ import (
 // arbitrated is the failure reason of a message that a rule excluded from a prepared delivery.
 const arbitrated = 12
 
-// The deliveries of one piece are few, so that their rows are not locked for long, and have few messages. One statement
-// decides as many messages at most.
+// The deliveries of one piece are few, so that their rows are not locked for long, and have few messages together.
 const (
 	deliveriesTogether = 100
 	together           = 5000
@@ -111,20 +110,19 @@ func (f *forecast) write(ctx context.Context, tx pgx.Tx, piece []*scheduled, app
 	for i, d := range piece {
 		ids[i] = d.id
 	}
+	// Messages and their logs are joined whole, whatever the statistics of logs that were written just now say: looked up one
+	// by one, through an index of their delivery alone, each would read all of it.
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_nestloop = off`); err != nil {
+		return nil, err
+	}
 	change := f.writeProvisional
 	if piece[0].prepared() {
-		change = func(ctx context.Context, tx pgx.Tx, ids []int64, after int64) (int64, int64, error) {
-			return f.writePrepared(ctx, tx, piece[0], ids, after)
+		change = func(ctx context.Context, tx pgx.Tx, ids []int64) error {
+			return f.writePrepared(ctx, tx, piece[0], ids)
 		}
 	}
-	for last, n := int64(0), int64(together); n == together; {
-		if err := f.Checkpoint(ctx); err != nil {
-			return nil, err
-		}
-		var err error
-		if last, n, err = change(ctx, tx, ids, last); err != nil {
-			return nil, fmt.Errorf("write the exclusions: %w", err)
-		}
+	if err := change(ctx, tx, ids); err != nil {
+		return nil, fmt.Errorf("write the exclusions: %w", err)
 	}
 	excluded, err := f.excludedBy(ctx, tx, piece[0], ids)
 	if err != nil {
@@ -136,55 +134,41 @@ func (f *forecast) write(ctx context.Context, tx pgx.Tx, piece []*scheduled, app
 	return f.tallies(ctx, tx, piece[0].prepared(), ids, excluded)
 }
 
-// partOf are the next decisions on deliveries $1 after message $2: all of them, or so many of a single delivery.
-var partOf = fmt.Sprintf(`part AS (
-			SELECT m.*
-			FROM unnest($1::bigint[]) AS v (id)
-			CROSS JOIN LATERAL (
-				SELECT *
-				FROM pg_temp.forecast_message
-				WHERE delivery_id = v.id
-				  AND id > $2
-				ORDER BY id
-				LIMIT %d) m
-		)`, together)
-
-// writeProvisional notes in the provisional logs which rule excludes them. It returns the last of the messages and how
-// many they were.
-func (f *forecast) writeProvisional(ctx context.Context, tx pgx.Tx, ids []int64, after int64) (last, n int64, err error) {
-	err = tx.QueryRow(ctx, `
-		WITH `+partOf+`, written AS (
-			UPDATE nms.forecast_log l
-			SET excluded_by_rule_id = m.excluded_by
-			FROM part m
-			WHERE l.delivery_id = m.delivery_id
-			  AND l.recipient_id = m.recipient_id
-			  AND l.excluded_by_rule_id IS DISTINCT FROM m.excluded_by
-		)
-		SELECT COALESCE(max(id), 0), count(*)
-		FROM part`, ids, after).Scan(&last, &n)
-	return last, n, err
+// writeProvisional notes in the provisional logs which rule excludes them.
+func (f *forecast) writeProvisional(ctx context.Context, tx pgx.Tx, ids []int64) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE nms.forecast_log l
+		SET excluded_by_rule_id = m.excluded_by
+		FROM pg_temp.forecast_message m
+		WHERE m.delivery_id = ANY ($1)
+		  AND l.delivery_id = ANY ($1)
+		  AND l.delivery_id = m.delivery_id
+		  AND l.recipient_id = m.recipient_id
+		  AND l.excluded_by_rule_id IS DISTINCT FROM m.excluded_by`, ids)
+	return err
 }
 
 // writePrepared turns decisions into log rows: an excluded message is ignored for reason of arbitration and noted among the
 // exclusions, and one that comes back is pending again. The figures of the deliveries follow by as many.
-func (f *forecast) writePrepared(ctx context.Context, tx pgx.Tx, d *scheduled, ids []int64, after int64) (last, n int64, err error) {
-	err = tx.QueryRow(ctx, fmt.Sprintf(`
-		WITH `+partOf+`, out AS (
+func (f *forecast) writePrepared(ctx context.Context, tx pgx.Tx, d *scheduled, ids []int64) error {
+	_, err := tx.Exec(ctx, fmt.Sprintf(`
+		WITH out AS (
 			UPDATE %[1]s l
 			SET status = 'ignored',
 			    failure_type = 'ignored',
-			    failure_reason = $4,
-			    event_date = $3
-			FROM part m
-			WHERE m.excluded_by IS NOT NULL
+			    failure_reason = $3,
+			    event_date = $2
+			FROM pg_temp.forecast_message m
+			WHERE m.delivery_id = ANY ($1)
+			  AND m.excluded_by IS NOT NULL
+			  AND l.delivery_id = ANY ($1)
 			  AND l.delivery_id = m.delivery_id
 			  AND l.id = m.log_id
 			  AND l.status = 'pending'
 			RETURNING l.delivery_id, l.recipient_id, l.address, m.excluded_by
 		), noted AS (
 			INSERT INTO %[2]s (delivery_id, recipient_id, address, failure_reason, rule_id, event_date)
-			SELECT delivery_id, recipient_id, address, $4, excluded_by, $3
+			SELECT delivery_id, recipient_id, address, $3, excluded_by, $2
 			FROM out
 			ORDER BY delivery_id, recipient_id
 		), back AS (
@@ -192,42 +176,45 @@ func (f *forecast) writePrepared(ctx context.Context, tx pgx.Tx, d *scheduled, i
 			SET status = 'pending',
 			    failure_type = NULL,
 			    failure_reason = 0,
-			    event_date = $3
-			FROM part m
-			WHERE m.excluded_by IS NULL
+			    event_date = $2
+			FROM pg_temp.forecast_message m
+			WHERE m.delivery_id = ANY ($1)
+			  AND m.excluded_by IS NULL
+			  AND l.delivery_id = ANY ($1)
 			  AND l.delivery_id = m.delivery_id
 			  AND l.id = m.log_id
 			  AND l.status = 'ignored'
-			  AND l.failure_reason = $4
+			  AND l.failure_reason = $3
 			RETURNING l.delivery_id, l.recipient_id
 		), forgotten AS (
 			DELETE FROM %[2]s e
 			USING back b
-			WHERE e.delivery_id = b.delivery_id
+			WHERE e.delivery_id = ANY ($1)
+			  AND e.delivery_id = b.delivery_id
 			  AND e.recipient_id = b.recipient_id
-			  AND e.failure_reason = $4
+			  AND e.failure_reason = $3
 		), renamed AS (
 			UPDATE %[2]s e
 			SET rule_id = m.excluded_by
-			FROM part m
-			WHERE m.was IS NOT NULL
+			FROM pg_temp.forecast_message m
+			WHERE m.delivery_id = ANY ($1)
+			  AND m.was IS NOT NULL
+			  AND e.delivery_id = ANY ($1)
 			  AND e.delivery_id = m.delivery_id
 			  AND e.recipient_id = m.recipient_id
-			  AND e.failure_reason = $4
+			  AND e.failure_reason = $3
 			  AND e.rule_id IS DISTINCT FROM m.excluded_by
 			  AND m.excluded_by IS NOT NULL
-		), figures AS (
-			UPDATE nms.delivery d
-			SET to_deliver = to_deliver - c.rejected,
-			    reject = reject + c.rejected
-			FROM (
-				SELECT delivery_id, sum(n) AS rejected
-				FROM (SELECT delivery_id, 1 AS n FROM out UNION ALL SELECT delivery_id, -1 FROM back) moved
-				GROUP BY delivery_id) c
-			WHERE d.id = c.delivery_id
-			  AND c.rejected <> 0
 		)
-		SELECT COALESCE(max(id), 0), count(*)
-		FROM part`, d.logs, d.excluded), ids, after, f.Now(), arbitrated).Scan(&last, &n)
-	return last, n, err
+		UPDATE nms.delivery d
+		SET to_deliver = to_deliver - c.rejected,
+		    reject = reject + c.rejected
+		FROM (
+			SELECT delivery_id, sum(n) AS rejected
+			FROM (SELECT delivery_id, 1 AS n FROM out UNION ALL SELECT delivery_id, -1 FROM back) moved
+			GROUP BY delivery_id) c
+		WHERE d.id = ANY ($1)
+		  AND d.id = c.delivery_id
+		  AND c.rejected <> 0`, d.logs, d.excluded), ids, f.Now(), arbitrated)
+	return err
 }
