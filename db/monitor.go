@@ -79,7 +79,7 @@ func (d *DB) Vitals(ctx context.Context) (Vitals, error) {
 		SELECT id, label, state, contact_date, sent, error, ''
 		FROM nms.delivery
 		WHERE contact_date <= now()
-		  AND sent > 0
+		  AND state = 'finished'
 		  AND delete_status = 'no'
 		  AND NOT is_model
 		ORDER BY contact_date DESC
