@@ -86,7 +86,7 @@ func axisNumber(v float64) string {
 	switch {
 	case v >= 1e6:
 		return strconv.FormatFloat(v/1e6, 'g', 3, 64) + nnbsp + "M"
-	case v >= 1e4:
+	case v >= 1e3:
 		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + nnbsp + "k"
 	}
 	return Number(int64(v))

@@ -119,6 +119,9 @@ func (s *Server) routes() []route {
 		{method: get, path: "/freeze/lift", right: administration, handle: s.askLift},
 		{method: post, path: "/freeze/lift", right: administration, handle: s.liftFreeze, confirmed: true},
 
+		// For the operator "monitoring", who has no right: every operator may read it.
+		{method: get, path: "/nl/monitor", right: signedIn, handle: s.showMonitoring},
+		{method: get, path: "/monitoring", right: signedIn, handle: s.showMonitoring},
 		{method: get, path: "/monitoring/nodes/:id/retire", right: administration, handle: s.askRetire},
 		{method: post, path: "/monitoring/nodes/:id/retire", right: administration, handle: s.retireNode},
 
@@ -180,9 +183,6 @@ func (s *Server) openRoutes() []route {
 		{method: get, path: "/r/opt-out", right: anyone, handle: s.optOutPage},
 		{method: post, path: "/r/opt-out", right: anyone, handle: s.optOut},
 		{method: get, path: "/nl/ping", right: anyone, handle: s.ping},
-		// For the operator "monitoring", who has no right: every operator may read it.
-		{method: get, path: "/nl/monitor", right: signedIn, handle: s.showMonitoring},
-		{method: get, path: "/monitoring", right: signedIn, handle: s.showMonitoring},
 		{method: get, path: "/metrics", right: anyone, handle: s.showMetrics},
 		{method: get, path: "/static/:name", right: anyone, handle: s.staticFile},
 		{method: get, path: "/favicon.ico", right: anyone, handle: s.favicon},
