@@ -29,9 +29,9 @@ func noteOffers(ctx context.Context, tx pgx.Tx, actor Actor, p OfferPackage, don
 	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO nms.offer_received (operator_login, ip, prefix, environment, categories, spaces, offers, created, updated, unchanged, refusal)
-		SELECT @login, @ip, left(@prefix, 100), left(@environment, 300), @categories, @spaces, @offers, done.*, NULLIF(left(@refusal, 1000), '')
-		FROM (VALUES (@created::int, @updated::int, @unchanged::int), (NULL, NULL, NULL)) AS done (created, updated, unchanged)
-		WHERE (done.created IS NULL) = (@refusal <> '')`, pgx.StrictNamedArgs{
+		VALUES (@login, @ip, left(@prefix, 100), left(@environment, 300), @categories, @spaces, @offers,
+		        CASE WHEN @refusal = '' THEN @created::int END, CASE WHEN @refusal = '' THEN @updated::int END,
+		        CASE WHEN @refusal = '' THEN @unchanged::int END, NULLIF(left(@refusal, 1000), ''))`, pgx.StrictNamedArgs{
 		"login": actor.Login, "ip": ip, "prefix": p.Prefix, "environment": p.Name, "categories": p.Counts[0], "spaces": p.Counts[1], "offers": p.Counts[2],
 		"created": done.Created, "updated": done.Updated, "unchanged": done.Unchanged, "refusal": refusal})
 	if err != nil {
