@@ -104,13 +104,21 @@ func (s *spares) giveBack(ctx context.Context, session *pgx.Conn) error {
 	if err := renew(end, session); err != nil {
 		return errors.Join(err, session.Close(end))
 	}
+	if s.keep(session) {
+		return nil
+	}
+	return session.Close(end)
+}
+
+// keep lets a session wait for a run where one is missing.
+func (s *spares) keep(session *pgx.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.ready) >= s.wanted {
-		return session.Close(end)
+		return false
 	}
-	s.ready <- session
-	return nil
+	s.ready <- session // there is room: only this adds to it, and wanted is never more than it holds
+	return true
 }
 
 // renew takes from a session all that a run may have left in it: settings, temporary tables, prepared statements.
@@ -149,9 +157,7 @@ func (s *spares) fill(ctx context.Context) {
 			if err != nil {
 				break // the next claim opens its own, and tells why it cannot
 			}
-			select {
-			case s.ready <- session:
-			default: // runs gave theirs back meanwhile
+			if !s.keep(session) { // runs gave theirs back meanwhile
 				_ = session.Close(ctx)
 			}
 		}
