@@ -52,15 +52,16 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 	if err != nil {
 		return fmt.Errorf("NIGHTSHIFT_LISTEN: %w", err)
 	}
-	if err := errors.Join(d.PublishURL(ctx, c.publicURL.String()), greet(ctx, d, c, out)); err != nil {
-		return errors.Join(err, listener.Close())
-	}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.logLevel})).With("node", c.node)
 	raw, err := redirlog.Open(c.rawLog(), redirlog.Options{Logger: logger})
 	if err != nil {
 		return errors.Join(fmt.Errorf("NIGHTSHIFT_DATA: %w", err), listener.Close())
 	}
 	defer func() { err = errors.Join(err, raw.Close()) }()
+	// The link that greet prints takes the place of the last one: only a process that will serve may make it.
+	if err := errors.Join(d.PublishURL(ctx, c.publicURL.String()), greet(ctx, d, c, out)); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	return serve(ctx, parts(c, d, listener, logger, raw), gone)
 }
 
