@@ -228,7 +228,7 @@ func (d *DB) AuditRows(ctx context.Context, f AuditFilter) ([]AuditRow, bool, er
 	rows, err := d.Pool.Query(ctx, `
 		SELECT `+auditColumns+`
 		FROM xtk.audit
-		WHERE (@before = 0 OR seq < @before)
+		WHERE (@before::bigint = 0 OR seq < @before)
 		  AND (@operator = '' OR operator_login = @operator)
 		  AND (@type = '' OR entity_type = @type)
 		  AND (@entity = '' OR entity = @entity)

@@ -86,7 +86,7 @@ func (d *DB) BillingReports(ctx context.Context, before int64, limit int) ([]Bil
 	rows, err := d.Pool.Query(ctx, `
 		SELECT `+billingColumns+`, b.data - 'types'
 		FROM nms.billing b
-		WHERE $1 = 0 OR b.id < $1
+		WHERE $1::bigint = 0 OR b.id < $1
 		ORDER BY b.id DESC
 		LIMIT $2`, before, limit+1)
 	if err != nil {

@@ -57,7 +57,7 @@ func (d *DB) Messages(ctx context.Context, f OutboxFilter) ([]Message, bool, err
 		LEFT JOIN nms.ext_account a ON a.id = n.account_id
 		WHERE (@channel = '' OR n.channel = @channel)
 		  AND (@state = '' OR n.state = @state)
-		  AND (@before = 0 OR n.id < @before)
+		  AND (@before::bigint = 0 OR n.id < @before)
 		ORDER BY n.id DESC
 		LIMIT @limit`, pgx.StrictNamedArgs{"channel": f.Channel, "state": f.State, "before": f.Before, "limit": f.Limit + 1})
 	if err != nil {

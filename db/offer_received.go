@@ -51,7 +51,7 @@ func (d *DB) OffersReceived(ctx context.Context, below int64, limit int) (all []
 		SELECT id, received, operator_login, COALESCE(host(ip), ''), prefix, environment, categories, spaces, offers,
 		       COALESCE(created, 0), COALESCE(updated, 0), COALESCE(unchanged, 0), COALESCE(refusal, '')
 		FROM nms.offer_received
-		WHERE $1 = 0
+		WHERE $1::bigint = 0
 		   OR id < $1
 		ORDER BY id DESC
 		LIMIT $2`, below, limit+1)

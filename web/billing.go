@@ -21,12 +21,9 @@ const (
 
 // billingPage lists the activity reports that were made.
 func (s *Server) billingPage(c echo.Context) error {
-	before := int64(0)
-	if text := c.QueryParam("before"); text != "" {
-		var err error
-		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			return badInput("before")
-		}
+	before, err := placeParam(c, "before", 64)
+	if err != nil {
+		return err
 	}
 	reports, more, err := s.db.BillingReports(c.Request().Context(), before, billingPageSize)
 	if err != nil {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -54,8 +55,14 @@ func (s *Server) beginSession(c echo.Context, operatorID int64) error {
 	return err
 }
 
+// formType is how browsers send the forms of the console; in another way come none of its fields.
+const formType = "application/x-www-form-urlencoded"
+
 // form reads the fields of a form; each handler takes those it knows and no others.
 func form(c echo.Context) (url.Values, error) {
+	if kind, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType)); c.Request().ContentLength != 0 && (err != nil || kind != formType) {
+		return nil, &problem{status: http.StatusUnsupportedMediaType, key: "error.not_a_form"}
+	}
 	if err := c.Request().ParseForm(); err != nil {
 		return nil, formError(err)
 	}

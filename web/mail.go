@@ -26,11 +26,9 @@ func (s *Server) outboxPage(c echo.Context) error {
 	if !oneOf(filter.Channel, "", "mail", "webhook") {
 		return badInput("channel")
 	}
-	if text := c.QueryParam("before"); text != "" {
-		var err error
-		if filter.Before, err = strconv.ParseInt(text, 10, 64); err != nil || filter.Before < 1 {
-			return badInput("before")
-		}
+	var err error
+	if filter.Before, err = placeParam(c, "before", 64); err != nil {
+		return err
 	}
 	messages, more, err := s.db.Messages(ctx, filter)
 	if err != nil {

@@ -188,8 +188,8 @@ func sessionless(r route) bool {
 	return false
 }
 
-// allow decides whether a request may reach its handler: limits first, then the session, the right, and the password
-// given again where the route wants that.
+// allow decides whether a request may reach its handler: limits first, then the session, the right, a form that can be
+// read, and the password given again where the route wants that.
 func (s *Server) allow(c echo.Context, r route) error {
 	visit := s.visit(c)
 	if sessionless(r) {
@@ -211,6 +211,11 @@ func (s *Server) allow(c echo.Context, r route) error {
 	}
 	if r.right != signedIn && !visit.Operator.Has(r.right) || r.right == "" {
 		return s.refuse(c, r)
+	}
+	if r.method == http.MethodPost {
+		if _, err := form(c); err != nil {
+			return err
+		}
 	}
 	if r.confirmed && !s.confirmedLately(c.Request().Context()) {
 		if err := s.confirm(c); err != nil {

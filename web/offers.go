@@ -20,12 +20,9 @@ const (
 // offersPage lists the packages of offers that other instances have sent.
 func (s *Server) offersPage(c echo.Context) error {
 	ctx := c.Request().Context()
-	var below int64
-	if text := c.QueryParam("before"); text != "" {
-		var err error
-		if below, err = strconv.ParseInt(text, 10, 64); err != nil || below < 1 {
-			return badInput("before")
-		}
+	below, err := placeParam(c, "before", 64)
+	if err != nil {
+		return err
 	}
 	received, more, err := s.db.OffersReceived(ctx, below, offersPageSize)
 	if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,7 +23,13 @@ const (
 func (s *Server) logPart(c echo.Context, run db.Run, following bool) (views.Log, error) {
 	ctx := c.Request().Context()
 	shown := views.Log{Run: run.ID, Following: following, Level: c.QueryParam("level"), Query: strings.TrimSpace(c.QueryParam("q"))}
-	shown.Step, _ = strconv.Atoi(c.QueryParam("step"))
+	step, badStep := placeParam(c, "step", 16)
+	before, badBefore := placeParam(c, "before", 64)
+	line, badLine := placeParam(c, "line", 63)
+	if err := cmp.Or(badStep, badBefore, badLine); err != nil {
+		return shown, err
+	}
+	shown.Step = int(step)
 	filter := db.LogFilter{TaskID: run.ID, Step: shown.Step, Search: shown.Query, Limit: logPage}
 	switch shown.Level {
 	case "":
@@ -35,10 +42,10 @@ func (s *Server) logPart(c echo.Context, run db.Run, following bool) (views.Log,
 		return shown, badInput("q")
 	}
 	shown.Following = following && shown.Level == "" && shown.Query == "" && shown.Step == 0
-	if before, err := strconv.ParseInt(c.QueryParam("before"), 10, 64); err == nil && before > 0 {
+	if before > 0 {
 		filter.Before, shown.Following = before, false
 	}
-	if line, err := strconv.ParseInt(c.QueryParam("line"), 10, 64); err == nil && line > 0 {
+	if line > 0 {
 		// Half a page behind the line, so that what led to it is there, too.
 		filter.Before, shown.Marked = line+logPage/2, line
 	}

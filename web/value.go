@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
 )
 
 func oneOf(value string, allowed ...string) bool { return slices.Contains(allowed, value) }
@@ -32,4 +34,17 @@ func cleanValues(fields url.Values) bool {
 		}
 	}
 	return true
+}
+
+// placeParam is a number from 1 on that an address may have, of so many bits; 0: it has none.
+func placeParam(c echo.Context, name string, bits int) (int64, error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return 0, nil
+	}
+	place, err := strconv.ParseInt(text, 10, bits)
+	if err != nil || place < 1 {
+		return 0, badInput(name)
+	}
+	return place, nil
 }
