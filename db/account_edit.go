@@ -75,45 +75,32 @@ func (e AccountEdit) trimmed() AccountEdit {
 	return e
 }
 
-// check says which field cannot be taken, as an *Invalid.
+// check says which fields cannot be taken, as an *Invalid.
 func (e AccountEdit) check() error {
 	kind, known := AccountKindOf(e.Type)
+	if !known {
+		return &Invalid{Field: "type", Key: "accounts.type_invalid"}
+	}
 	plain := func(r rune) bool {
 		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-", r))
 	}
-	switch {
-	case !known:
-		return &Invalid{Field: "type", Key: "accounts.type_invalid"}
-	case e.Name == "" || e.Name == "new" || len(e.Name) > 64 || strings.ContainsFunc(e.Name, func(r rune) bool { return !plain(r) }):
-		return &Invalid{Field: "name", Key: "accounts.name_invalid"}
-	case utf8.RuneCountInString(e.Label) > 100 || strings.ContainsFunc(e.Label, unicode.IsControl):
-		return &Invalid{Field: "label", Key: "accounts.label_invalid"}
-	case len(e.Login) > 200 || strings.ContainsFunc(e.Login, unicode.IsControl):
-		return &Invalid{Field: "login", Key: "accounts.login_invalid"}
-	case len(e.Secret) > 4000 || strings.ContainsFunc(e.Secret, unicode.IsControl):
-		return &Invalid{Field: "secret", Key: "accounts.secret_invalid"}
-	case kind.Has("encryption") && !slices.Contains([]string{"starttls", "tls", "opportunistic", "none"}, e.Encryption):
-		return &Invalid{Field: "encryption", Key: "accounts.encryption_invalid"}
-	}
-	if port, err := strconv.Atoi(e.Port); kind.Has("port") && (err != nil || port < 1 || port > 65535) {
-		return &Invalid{Field: "port", Key: "accounts.port_invalid"}
-	}
-	if kind.Has("server") && (e.Server == "" || len(e.Server) > 253 || strings.ContainsFunc(e.Server, notOfAHost)) {
-		return &Invalid{Field: "server", Key: "accounts.server_invalid"}
-	}
-	if kind.Has("url") && (e.Server != "" || kind.Server == "") && !webAddress(e.Server) {
-		return &Invalid{Field: "server", Key: "accounts.url_invalid"}
-	}
-	if kind.Has("address") && !hookAddress(e.Server, e.Params["private"] == "true") {
-		return &Invalid{Field: "server", Key: "accounts.address_invalid"}
-	}
-	if from, err := mail.ParseAddress(e.Params["from"]); kind.Has("from") && (err != nil || strings.ContainsFunc(from.String(), unicode.IsControl)) {
-		return &Invalid{Field: "from", Key: "accounts.from_invalid"}
-	}
-	if pem := e.Params["authority"]; pem != "" && !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----") || len(e.Params["authority"]) > 20_000 {
-		return &Invalid{Field: "authority", Key: "accounts.authority_invalid"}
-	}
-	return nil
+	control := func(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
+	port, noPort := strconv.Atoi(e.Port)
+	from, noFrom := mail.ParseAddress(e.Params["from"])
+	pem := e.Params["authority"]
+	var found faults
+	found.when(e.Name == "" || e.Name == "new" || len(e.Name) > 64 || strings.ContainsFunc(e.Name, func(r rune) bool { return !plain(r) }), "name", "accounts.name_invalid")
+	found.when(utf8.RuneCountInString(e.Label) > 100 || control(e.Label), "label", "accounts.label_invalid")
+	found.when(kind.Has("server") && (e.Server == "" || len(e.Server) > 253 || strings.ContainsFunc(e.Server, notOfAHost)), "server", "accounts.server_invalid")
+	found.when(kind.Has("url") && (e.Server != "" || kind.Server == "") && !webAddress(e.Server), "server", "accounts.url_invalid")
+	found.when(kind.Has("address") && !hookAddress(e.Server, e.Params["private"] == "true"), "server", "accounts.address_invalid")
+	found.when(kind.Has("port") && (noPort != nil || port < 1 || port > 65535), "port", "accounts.port_invalid")
+	found.when(kind.Has("encryption") && !slices.Contains([]string{"starttls", "tls", "opportunistic", "none"}, e.Encryption), "encryption", "accounts.encryption_invalid")
+	found.when(kind.Has("from") && (noFrom != nil || control(from.String())), "from", "accounts.from_invalid")
+	found.when(len(e.Login) > 200 || control(e.Login), "login", "accounts.login_invalid")
+	found.when(len(e.Secret) > 4000 || control(e.Secret), "secret", "accounts.secret_invalid")
+	found.when(pem != "" && !strings.HasPrefix(pem, "-----BEGIN CERTIFICATE-----") || len(pem) > 20_000, "authority", "accounts.authority_invalid")
+	return found.err()
 }
 
 func notOfAHost(r rune) bool {

@@ -107,15 +107,11 @@ type BounceDecision struct {
 }
 
 func (b BounceDecision) check() error {
-	switch {
-	case !slices.Contains(strings.Fields(BounceStatuses), b.Status):
-		return &Invalid{Field: "status", Key: "bounce.status_invalid"}
-	case !slices.Contains(strings.Fields(FailureTypes), b.Type):
-		return &Invalid{Field: "type", Key: "bounce.type_invalid"}
-	case !slices.Contains(FailureReasons(), b.Reason):
-		return &Invalid{Field: "reason", Key: "bounce.reason_invalid"}
-	}
-	return nil
+	var found faults
+	found.when(!slices.Contains(strings.Fields(BounceStatuses), b.Status), "status", "bounce.status_invalid")
+	found.when(!slices.Contains(strings.Fields(FailureTypes), b.Type), "type", "bounce.type_invalid")
+	found.when(!slices.Contains(FailureReasons(), b.Reason), "reason", "bounce.reason_invalid")
+	return found.err()
 }
 
 // DecideBounce stores a person's decision, which is from now on the one that counts here; audited, before → after.

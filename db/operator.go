@@ -33,14 +33,6 @@ type MissingRight struct{ Right string }
 
 func (m *MissingRight) Error() string { return "the right " + m.Right + " is missing" }
 
-// Invalid refuses a value that a person entered. Key names a text of the console, Args fill it in.
-type Invalid struct {
-	Field, Key string
-	Args       []any
-}
-
-func (i *Invalid) Error() string { return fmt.Sprintf("%s: %s %v", i.Field, i.Key, i.Args) }
-
 // Actor is who does something and from where, as it will stand in the audit trail. Session and Route are empty for
 // what does not come through the console.
 type Actor struct {

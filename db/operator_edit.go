@@ -38,35 +38,25 @@ func (e OperatorEdit) trimmed() OperatorEdit {
 	return e
 }
 
-// check says which field cannot be taken, as an *Invalid.
+// check says which fields cannot be taken, as an *Invalid.
 func (e OperatorEdit) check() error {
 	plain := func(r rune) bool {
 		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-@", r))
 	}
-	switch {
-	case e.Login == "" || len(e.Login) > 64 || strings.ContainsFunc(e.Login, func(r rune) bool { return !plain(r) }):
-		return &Invalid{Field: "login", Key: "operator.login_invalid"}
-	case utf8.RuneCountInString(e.Label) > 100 || strings.ContainsFunc(e.Label, unicode.IsControl):
-		return &Invalid{Field: "label", Key: "operator.label_invalid"}
-	case e.Language != "en" && e.Language != "ko":
-		return &Invalid{Field: "language", Key: "operator.language_invalid"}
-	}
-	if e.Email != "" {
-		if address, err := mail.ParseAddress(e.Email); err != nil || address.Address != e.Email || len(e.Email) > 254 {
-			return &Invalid{Field: "email", Key: "operator.email_invalid"}
-		}
-	}
-	return checkZone(e.Timezone)
+	address, err := mail.ParseAddress(e.Email)
+	var found faults
+	found.when(e.Login == "" || len(e.Login) > 64 || strings.ContainsFunc(e.Login, func(r rune) bool { return !plain(r) }), "login", "operator.login_invalid")
+	found.when(utf8.RuneCountInString(e.Label) > 100 || strings.ContainsFunc(e.Label, unicode.IsControl), "label", "operator.label_invalid")
+	found.when(e.Language != "en" && e.Language != "ko", "language", "operator.language_invalid")
+	found.when(e.Email != "" && (err != nil || address.Address != e.Email || len(e.Email) > 254), "email", "operator.email_invalid")
+	found.when(!isZone(e.Timezone), "timezone", "operator.timezone_invalid")
+	return found.err()
 }
 
-func checkZone(name string) error {
-	if name == "" {
-		return nil
-	}
-	if _, err := time.LoadLocation(name); err != nil || name == "Local" {
-		return &Invalid{Field: "timezone", Key: "operator.timezone_invalid"}
-	}
-	return nil
+// isZone reports a time zone that an operator can have; empty is the instance's.
+func isZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local"
 }
 
 // facts are the fields of an operator as they stand in the audit trail.

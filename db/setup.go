@@ -105,21 +105,15 @@ type FirstAdministrator struct {
 	Instance, Kind, Zone                    string
 }
 
-// check says which field cannot be taken, as an *Invalid.
+// check says which fields cannot be taken, as an *Invalid.
 func (in FirstAdministrator) check(edit OperatorEdit) error {
-	switch {
-	case utf8.RuneCountInString(in.Instance) > 60 || strings.ContainsFunc(in.Instance, unicode.IsControl):
-		return &Invalid{Field: "instance", Key: "operator.instance_invalid"}
-	case in.Kind != "" && !slices.Contains([]string{"marketing", "mid", "execution"}, in.Kind):
-		return &Invalid{Field: "kind", Key: "operator.kind_invalid"}
-	}
-	if checkZone(in.Zone) != nil {
-		return &Invalid{Field: "zone", Key: "operator.timezone_invalid"}
-	}
-	if err := edit.check(); err != nil {
-		return err
-	}
-	return CheckPassword(in.Password, edit.Login, edit.Email)
+	var found faults
+	found.when(utf8.RuneCountInString(in.Instance) > 60 || strings.ContainsFunc(in.Instance, unicode.IsControl), "instance", "operator.instance_invalid")
+	found.when(in.Kind != "" && !slices.Contains([]string{"marketing", "mid", "execution"}, in.Kind), "kind", "operator.kind_invalid")
+	found.when(!isZone(in.Zone), "zone", "operator.timezone_invalid")
+	found.also(edit.check())
+	found.also(CheckPassword(in.Password, edit.Login, edit.Email))
+	return found.err()
 }
 
 // SetUp makes the first administrator with a set-up link. ErrToken when the link is not good, *Invalid for a field, and

@@ -57,8 +57,13 @@ func (s *Server) showAccount(c echo.Context, status int, in accountInput) error 
 func fielder(page views.Page, wrong *db.Invalid) func(name, label, value string) views.Field {
 	return func(name, label, value string) views.Field {
 		f := views.Field{Name: name, Label: page.T(label), Value: value}
-		if wrong != nil && wrong.Field == name {
-			f.Error = page.T(wrong.Key, wrong.Args...)
+		if wrong == nil {
+			return f
+		}
+		for _, one := range append([]*db.Invalid{wrong}, wrong.Others...) {
+			if one.Field == name {
+				f.Error = page.T(one.Key, one.Args...)
+			}
 		}
 		return f
 	}

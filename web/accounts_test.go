@@ -106,6 +106,34 @@ func TestAccountsRefuseWhatCannotBe(t *testing.T) {
 	}
 }
 
+// A form says of every field what is wrong with it, not of one after another.
+func TestFormsSayAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	wrong := func(body string) int { return strings.Count(body, `aria-invalid="true"`) }
+	relay := with(with(with(with(relay(), "name", ""), "server", ""), "port", "x"), "from", "nobody")
+	if got := wrong(c.posted("/accounts", relay, http.StatusUnprocessableEntity)); got != 4 {
+		t.Errorf("external account: got %d wrong fields, want 4", got)
+	}
+	operator := url.Values{"login": {"a b"}, "email": {"nobody"}, "timezone": {"Atlantis"}}
+	if got := wrong(c.posted("/operators", operator, http.StatusUnprocessableEntity)); got != 3 {
+		t.Errorf("operator: got %d wrong fields, want 3", got)
+	}
+	account := url.Values{"label": {strings.Repeat("x", 101)}, "email": {"nobody"}, "language": {"en"}, "theme": {"dark"}}
+	if got := wrong(c.posted("/account", account, http.StatusUnprocessableEntity)); got != 2 {
+		t.Errorf("own account: got %d wrong fields, want 2", got)
+	}
+	first := bareConsole(t)
+	token, err := first.db.NewSetupToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := url.Values{"token": {token}, "login": {""}, "email": {"nobody"}, "password": {"short"}, "zone": {"Atlantis"}}
+	if got, body := first.ask("", http.MethodPost, "/set-up", set); got.StatusCode != http.StatusUnprocessableEntity || wrong(body) != 4 {
+		t.Errorf("set-up: got %d with %d wrong fields, want 422 with 4", got.StatusCode, wrong(body))
+	}
+}
+
 // A test says what came of it, in the operator's language, on the page, in the list and in the trail.
 func TestAccountIsTested(t *testing.T) {
 	t.Parallel()
