@@ -22,6 +22,7 @@ type OptionGroup struct {
 type OptionRow struct {
 	Name, About   string
 	Value, Unit   string
+	Span          string // what a value of many seconds comes to: 30 d
 	Default       string // empty: it has none
 	Editable, Set bool
 	Trouble       string // why the stored value does not count; empty: it does

@@ -65,9 +65,6 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 	if key := option.DescriptionKey(); locale.Has(key) {
 		row.About = page.T(key)
 	}
-	if option.Unit != "" {
-		row.Unit = page.T(option.Unit)
-	}
 	if option.Kind == db.OptionAgents && option.Value != "" {
 		rules, wrong := db.ParseUserAgentRules(option.Value)
 		if row.Value = page.N("options.rules", int64(len(rules))); len(wrong) > 0 {
@@ -75,8 +72,9 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 		}
 		return row
 	}
-	if n, err := strconv.ParseInt(row.Value, 10, 64); err == nil && option.Kind == db.OptionNumber {
-		row.Value = views.Number(n)
+	if option.Unit != "" {
+		row.Value, row.Unit, row.Span = counted(page, option, option.Value)
+		row.Default, _, _ = counted(page, option, option.Default)
 	}
 	if at, err := time.Parse("2006-01-02 15:04:05.999999-07", row.Value); err == nil && option.Kind == db.OptionMoment {
 		row.Value = page.Stamp(at)
@@ -88,6 +86,24 @@ func optionRow(page views.Page, option db.Option) views.OptionRow {
 		}
 	}
 	return row
+}
+
+// counted writes a number of an option, the word behind it, and what many seconds come to.
+func counted(page views.Page, option db.Option, value string) (number, unit, span string) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return value, page.T(option.Unit), ""
+	}
+	unit = page.T(option.Unit)
+	if one := option.Unit + "_one"; n == 1 && locale.Has(one) {
+		unit = page.T(one)
+	}
+	if d := time.Duration(n) * time.Second; option.Unit == "option.unit.seconds" && d >= time.Minute {
+		if span = page.Took(d); d%(24*time.Hour) == 0 || d < time.Hour && d%time.Minute == 0 {
+			span = page.About(d)
+		}
+	}
+	return views.Number(n), unit, span
 }
 
 // agentsExample is a rule as the empty field shows it.
@@ -145,7 +161,11 @@ func (s *Server) showOption(c echo.Context, status int, option db.Option, value,
 func optionHelp(page views.Page, option db.Option) string {
 	switch option.Kind {
 	case db.OptionDays, db.OptionNumber:
-		return page.T("options.range", option.Min, option.Max, page.T(option.Unit), option.Default)
+		number, _, span := counted(page, option, option.Default)
+		if span != "" {
+			number = page.T("options.span", number, span)
+		}
+		return page.T("options.range", option.Min, option.Max, page.T(option.Unit), number)
 	case db.OptionAgents:
 		return page.T("options.agents_help")
 	case db.OptionText, db.OptionZone, db.OptionChoice, db.OptionMoment:
