@@ -24,6 +24,8 @@ func TestScheduleIsEdited(t *testing.T) {
 	if want := "Hour 25 does not exist. Hours run from 0 to 23."; got.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
 		t.Errorf("got %d without the sentence, want 422 with %q", got.StatusCode, want)
 	}
+	wants(t, body, "The schedule cannot be read yet")
+	lacks(t, body, "It runs on a signal or by hand only")
 	preview := typed("kind", "daily", "times", "03:00", "every_days", "10", "valid_from", "2099-01-05T00:00")
 	preview.Set("do", "preview")
 	got, body = c.ask("kim", http.MethodPost, path, preview)
