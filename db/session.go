@@ -26,7 +26,8 @@ type Visit struct {
 	// SignsIn is the operator for whom a new session is written; 0 for all requests but those that sign somebody in.
 	SignsIn int64
 
-	// Operator is nil for an anonymous visitor.
+	// Operator is nil for an anonymous visitor. Of an operator with a session, only who he is, how he wants his pages and all
+	// his rights are known; DB.Operator reads the rest.
 	Operator *Operator
 	// Session names the session without giving it away: it stands in lists and in the audit trail.
 	Session  string
@@ -66,18 +67,29 @@ func (s SessionStore) Commit(string, []byte, time.Time) error { return errNoCont
 // Delete is not used: scs calls DeleteCtx.
 func (s SessionStore) Delete(string) error { return errNoContext }
 
-// openSession is the rule for a session s of an operator o that still counts: not ended, not past its absolute end, not
-// idle for too long, its operator free to use the console.
-const openSession = `
-	s.revoked_at IS NULL AND s.expiration > now() AND NOT o.disabled AND NOT o.forbid_console
-	AND s.last_seen > now() - make_interval(secs =>
-	    GREATEST(60, COALESCE((SELECT p.long_value FROM xtk.option p WHERE p.name = 'XtkSession_IdleTimeoutSec'), 1800))
-	    / CASE WHEN EXISTS (
-	          SELECT FROM xtk.right_grant r
-	          WHERE r.right_name = 'ADMINISTRATION'
-	            AND (r.operator_id = o.id
-	                 OR r.group_id IN (SELECT m.group_id FROM xtk.operator_group_member m WHERE m.operator_id = o.id)))
-	      THEN 2 ELSE 1 END)`
+// openSessions are the sessions s that still count, each with its operator o and the rights that he holds now: not ended,
+// not past its absolute end, not idle for too long, its operator free to use the console. Every request asks it.
+const openSessions = `
+	FROM xtk.session_info s
+	JOIN xtk.operator o ON o.id = s.operator_id
+	CROSS JOIN LATERAL (
+		SELECT COALESCE(array_agg(DISTINCT r.right_name), '{}') AS rights
+		FROM xtk.right_grant r
+		WHERE r.operator_id = o.id
+		   OR r.group_id IN (SELECT m.group_id FROM xtk.operator_group_member m WHERE m.operator_id = o.id)) held
+	WHERE s.revoked_at IS NULL AND s.expiration > now() AND NOT o.disabled AND NOT o.forbid_console
+	  AND s.last_seen > now() - make_interval(secs =>
+	      GREATEST(60, COALESCE((SELECT p.long_value FROM xtk.option p WHERE p.name = 'XtkSession_IdleTimeoutSec'), 1800))
+	      / CASE WHEN 'ADMINISTRATION' = ANY(held.rights) THEN 2 ELSE 1 END)`
+
+// visitorColumns reads what a request needs to know of its operator: who he is, how he wants his pages, what he may do.
+const visitorColumns = `
+	o.id, o.login, o.label, COALESCE(o.email, ''), o.language, o.theme, COALESCE(o.timezone, ''), held.rights`
+
+// visitor are the targets of visitorColumns.
+func (o *Operator) visitor() []any {
+	return []any{&o.ID, &o.Login, &o.Label, &o.Email, &o.Language, &o.Theme, &o.Timezone, &o.Rights}
+}
 
 // FindCtx reads an open session and, in the same statement, its operator with the rights he has now.
 func (s SessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
@@ -89,18 +101,15 @@ func (s SessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, 
 	var data []byte
 	visit := visitOf(ctx)
 	err = s.db.Pool.QueryRow(ctx, `
-		SELECT s.data, left(encode(s.token_hash, 'hex'), 16), s.last_seen, s.expiration, `+operatorColumns+`
-		FROM xtk.session_info s
-		JOIN xtk.operator o ON o.id = s.operator_id
-		WHERE s.token_hash = $1 AND `+openSession, hash).
-		Scan(append([]any{&data, &visit.Session, &visit.LastSeen, &visit.Ends}, o.fields()...)...)
+		SELECT s.data, left(encode(s.token_hash, 'hex'), 16), s.last_seen, s.expiration, `+visitorColumns+openSessions+`
+		  AND s.token_hash = $1`, hash).
+		Scan(append([]any{&data, &visit.Session, &visit.LastSeen, &visit.Ends}, o.visitor()...)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, false, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("find the session: %w", err)
 	}
-	o.settle()
 	visit.Operator = &o
 	return data, true, nil
 }
@@ -175,23 +184,17 @@ func (d *DB) Seen(ctx context.Context, v *Visit) error {
 	return nil
 }
 
-// StillOpen reads again who a session belongs to, for what stays open longer than a request. It is ErrNotFound once the
-// session has ended, and does not count as activity.
-func (d *DB) StillOpen(ctx context.Context, operatorID int64, session string) (Operator, error) {
-	var o Operator
+// StillOpen reports whether a session still counts, for what stays open longer than a request. It does not count as
+// activity.
+func (d *DB) StillOpen(ctx context.Context, operatorID int64, session string) (bool, error) {
+	var open bool
 	err := d.Pool.QueryRow(ctx, `
-		SELECT `+operatorColumns+`
-		FROM xtk.session_info s
-		JOIN xtk.operator o ON o.id = s.operator_id
-		WHERE o.id = $1 AND left(encode(s.token_hash, 'hex'), 16) = $2 AND `+openSession, operatorID, session).Scan(o.fields()...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return o, fmt.Errorf("session: %w", ErrNotFound)
-	}
+		SELECT EXISTS (SELECT`+openSessions+`
+		  AND o.id = $1 AND left(encode(s.token_hash, 'hex'), 16) = $2)`, operatorID, session).Scan(&open)
 	if err != nil {
-		return o, fmt.Errorf("session: %w", err)
+		return false, fmt.Errorf("session: %w", err)
 	}
-	o.settle()
-	return o, nil
+	return open, nil
 }
 
 // Session is a signed-in browser in a list. Name leads to it and opens nothing.
@@ -204,10 +207,8 @@ type Session struct {
 func (d *DB) OpenSessions(ctx context.Context, operatorID int64) ([]Session, error) {
 	rows, err := d.Pool.Query(ctx, `
 		SELECT left(encode(s.token_hash, 'hex'), 16) AS name, COALESCE(host(s.ip), '') AS ip, COALESCE(s.user_agent, '') AS agent,
-		       s.created, s.last_seen, s.expiration AS ends
-		FROM xtk.session_info s
-		JOIN xtk.operator o ON o.id = s.operator_id
-		WHERE o.id = $1 AND `+openSession+`
+		       s.created, s.last_seen, s.expiration AS ends`+openSessions+`
+		  AND o.id = $1
 		ORDER BY s.last_seen DESC`, operatorID)
 	if err != nil {
 		return nil, fmt.Errorf("sessions: %w", err)

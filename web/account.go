@@ -33,7 +33,11 @@ func (s *Server) showAccount(c echo.Context, status int, in accountInput) error 
 	if err != nil {
 		return err
 	}
-	names, err := s.groupLabels(c.Request().Context(), page, o.Groups)
+	member, err := s.db.Operator(c.Request().Context(), o.ID)
+	if err != nil {
+		return err
+	}
+	names, err := s.groupLabels(c.Request().Context(), page, member.Groups)
 	if err != nil {
 		return err
 	}

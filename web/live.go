@@ -118,8 +118,8 @@ func (s *Server) holds(c echo.Context) bool {
 	if visit.Operator == nil {
 		return false
 	}
-	operator, err := s.db.StillOpen(c.Request().Context(), visit.Operator.ID, visit.Session)
-	return err == nil && !operator.Disabled
+	open, err := s.db.StillOpen(c.Request().Context(), visit.Operator.ID, visit.Session)
+	return err == nil && open
 }
 
 // tell sends what changed since a line, and whether that was the end.
