@@ -35,6 +35,7 @@ type DB struct {
 	key     []byte
 	hashing chan struct{}
 	pulse   pulse
+	names   workflowNames
 }
 
 // Open connects to a database, which must be PostgreSQL 15 or later and answer now. What the URL sets (pool size,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,11 +41,10 @@ func (r RunRow) Duration(now time.Time) time.Duration {
 
 // RunFilter narrows the list of runs; empty fields narrow nothing.
 type RunFilter struct {
-	WorkflowID            int64
-	Package               string
-	Status, Mode, Trigger string
-	From, To              time.Time // the run's begin
-	Warned                bool      // only runs with warnings
+	WorkflowID   int64
+	Status, Mode string
+	From, To     time.Time // the run's begin
+	Warned       bool      // only runs with warnings
 	// The list goes on below, or above, the run that began then and has this id.
 	Before, After *RunCursor
 	Limit         int
@@ -61,15 +59,7 @@ type RunCursor struct {
 // Cursor is the place of the run in the list.
 func (r RunRow) Cursor() RunCursor { return RunCursor{Start: r.Start, ID: r.ID} }
 
-// from are the tables that the filter asks: the workflow only where its package counts.
-func (f RunFilter) from() string {
-	if f.Package == "" {
-		return `xtk.workflow_task t`
-	}
-	return `xtk.workflow_task t JOIN xtk.workflow w ON w.id = t.workflow_id`
-}
-
-// where is the filter's condition over a task t and its workflow w. Only what is asked for stands in it, so that each
+// where is the filter's condition over a task t. Only what is asked for stands in it, so that each
 // question gets the index that is made for it.
 func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 	clauses, args := []string{"true"}, pgx.StrictNamedArgs{}
@@ -80,7 +70,6 @@ func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 		}
 	}
 	add(f.WorkflowID != 0, "t.workflow_id = @workflow", "workflow", f.WorkflowID)
-	add(f.Package != "", "w.package = @package", "package", f.Package)
 	add(f.Status != "", "t.status = @status", "status", f.Status)
 	add(f.Mode != "" && f.Mode != "simulation", "t.mode = @mode", "mode", f.Mode)
 	if f.Mode == "simulation" {
@@ -89,7 +78,6 @@ func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 	if f.Warned {
 		clauses = append(clauses, "t.warnings > 0") // so for theirs
 	}
-	add(f.Trigger != "", "t.trigger = @trigger", "trigger", f.Trigger)
 	add(!f.From.IsZero(), "t.start_date >= @from", "from", f.From)
 	add(!f.To.IsZero(), "t.start_date < @to", "to", f.To)
 	return strings.Join(clauses, " AND "), args
@@ -120,47 +108,6 @@ func (r *RunRow) fields() []any {
 		&r.Warnings, &r.ErrorStep, &r.ErrorCode, &r.ErrorMessage, &r.StepsDone, &r.Steps, &r.CancelRequested, &r.Resumes}
 }
 
-func scanRun(row pgx.CollectableRow) (RunRow, error) {
-	var r RunRow
-	err := row.Scan(r.fields()...)
-	return r, err
-}
-
-// Runs lists runs, newest first, and says whether there are more beyond the page in the direction asked for.
-func (d *DB) Runs(ctx context.Context, f RunFilter) ([]RunRow, bool, error) {
-	where, args := f.where()
-	order, beyond, cursor := "DESC", "<", f.Before
-	if f.After != nil {
-		order, beyond, cursor = "ASC", ">", f.After
-	}
-	if cursor != nil {
-		where += ` AND (t.start_date, t.id) ` + beyond + ` (@start, @id)`
-		args["start"], args["id"] = cursor.Start, cursor.ID
-	}
-	// The limit is written out: with a parameter PostgreSQL would take the page for a tenth of the table and, finding no
-	// plan that serves all values, plan anew at every request.
-	rows, err := d.Pool.Query(ctx, `
-		SELECT `+runColumns+`
-		FROM xtk.workflow_task t
-		JOIN xtk.workflow w ON w.id = t.workflow_id
-		WHERE `+where+`
-		ORDER BY t.start_date `+order+`, t.id `+order+`
-		LIMIT `+strconv.Itoa(f.Limit+1), args)
-	if err != nil {
-		return nil, false, fmt.Errorf("runs: %w", err)
-	}
-	page, err := pgx.AppendRows(make([]RunRow, 0, f.Limit+1), rows, scanRun)
-	if err != nil {
-		return nil, false, fmt.Errorf("runs: %w", err)
-	}
-	more := len(page) > f.Limit
-	page = page[:min(len(page), f.Limit)]
-	if f.After != nil {
-		slices.Reverse(page)
-	}
-	return page, more, nil
-}
-
 // CountRuns counts the runs of a filter up to CountCap + 1, whatever its cursor. All of them are not counted where the
 // statistics of the table say that they are far more.
 func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
@@ -175,7 +122,7 @@ func (d *DB) CountRuns(ctx context.Context, f RunFilter) (int, error) {
 		SELECT CASE WHEN `+known+` > 2 * `+limit+` THEN `+limit+` ELSE (
 			SELECT count(*)
 			FROM (SELECT
-			      FROM `+f.from()+`
+			      FROM xtk.workflow_task t
 			      WHERE `+where+`
 			      LIMIT `+limit+`) AS found) END`, args).Scan(&count)
 	if err != nil {

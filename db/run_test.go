@@ -45,3 +45,32 @@ func TestTotalsOfEndedRun(t *testing.T) {
 		})
 	}
 }
+
+// Names in a list are those of now: of a workflow that was added since the last list, and after a change of label here.
+func TestNamesInList(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	listed := func(workflow int64, want string) {
+		t.Helper()
+		runs, _, err := d.Runs(t.Context(), db.RunFilter{WorkflowID: workflow, Limit: 5})
+		if err != nil || len(runs) != 1 || runs[0].Workflow+" "+runs[0].Label != want {
+			t.Errorf("got %+v, %v, want one run of %q", runs, err, want)
+		}
+	}
+	first := addWorkflow(t, d, "first", db.Started, false)
+	addRunning(t, d, first)
+	listed(first, "first first")
+	second := addWorkflow(t, d, "second", db.Started, false)
+	addRunning(t, d, second)
+	listed(second, "second second")
+	w, err := d.Workflow(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := w.EditOf()
+	edit.Label = "Renamed"
+	if err := d.SaveWorkflow(t.Context(), kim(), first, edit); err != nil {
+		t.Fatal(err)
+	}
+	listed(first, "first Renamed")
+}

@@ -64,6 +64,7 @@ func (d *DB) SaveWorkflow(ctx context.Context, actor Actor, id int64, edit Workf
 			rescheduled = true
 		}
 	}
+	defer d.names.forget()
 	return d.inTx(ctx, func(tx pgx.Tx) error {
 		if err := updateWorkflow(ctx, tx, actor, id, edit, rescheduled); err != nil {
 			return fmt.Errorf("save workflow %s: %w", before.Name, err)
