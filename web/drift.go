@@ -65,17 +65,13 @@ func (s *Server) addCauses(ctx context.Context, runs []db.RunRow, rows []views.R
 	if len(runs) == 0 {
 		return nil
 	}
-	var workflows []int64
 	since := runs[0].Start
 	for _, run := range runs {
-		if !slices.Contains(workflows, run.WorkflowID) {
-			workflows = append(workflows, run.WorkflowID)
-		}
 		if run.Start.Before(since) {
 			since = run.Start
 		}
 	}
-	alarms, err := s.db.Drifts(ctx, workflows, since)
+	alarms, err := s.alarmsSince(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -85,4 +81,16 @@ func (s *Server) addCauses(ctx context.Context, runs []db.RunRow, rows []views.R
 		}
 	}
 	return nil
+}
+
+// alarmsSince are the alarms of all workflows that are open, or were since a moment; maybe also some of the hour before.
+func (s *Server) alarmsSince(ctx context.Context, since time.Time) ([]db.Drift, error) {
+	since = since.Truncate(time.Hour)
+	return s.alarms.get(ctx, since.Unix(), func(ctx context.Context) ([]db.Drift, error) {
+		var workflows []int64
+		for _, w := range s.night.known().Names {
+			workflows = append(workflows, w.ID)
+		}
+		return s.db.Drifts(ctx, workflows, since)
+	})
 }

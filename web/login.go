@@ -26,6 +26,7 @@ const (
 func (s *Server) sessionManager() *scs.SessionManager {
 	m := scs.New()
 	m.Store = s.db.Sessions()
+	m.Codec = sessionCodec{}
 	m.HashTokenInStore = true
 	m.Lifetime = db.SessionLifetime
 	m.Cookie.Name = "sid"

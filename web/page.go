@@ -48,13 +48,26 @@ func (s *Server) plainPage(c echo.Context) views.Page {
 	}
 	if o := s.visit(c).Operator; o != nil {
 		page.Lang, page.Theme = locale.Parse(o.Language), themeOf(o.Theme)
-		if zone, err := time.LoadLocation(o.Timezone); err == nil && o.Timezone != "" {
+		if zone := s.zoneNamed(o.Timezone); zone != nil {
 			page.Zone = zone
 		}
 		page.Operator = &views.Operator{Login: o.Login, Name: o.Name(), Admin: o.Has(db.Administration)}
 		page.Operator.Right = highest(page, *o)
 	}
 	return page
+}
+
+// zoneNamed is the zone of a name, read from the system's files once; nil when the name is empty or unknown.
+func (s *Server) zoneNamed(name string) *time.Location {
+	if zone, known := s.zones.Load(name); known {
+		return zone.(*time.Location)
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "" {
+		return nil
+	}
+	s.zones.Store(name, zone)
+	return zone
 }
 
 // highest is the right that says most about an operator.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/csv"
 	"fmt"
@@ -48,7 +49,7 @@ func (s *Server) listRuns(c echo.Context) error {
 	}
 	count := len(runs)
 	if more || filter.Before != nil || filter.After != nil {
-		if count, err = s.db.CountRuns(ctx, filter); err != nil {
+		if count, err = s.countRuns(ctx, filter); err != nil {
 			return err
 		}
 	}
@@ -61,6 +62,12 @@ func (s *Server) listRuns(c echo.Context) error {
 	}
 	list.Paging = runPaging(c.Request().URL.Query(), filter, runs, more)
 	return s.render(c, http.StatusOK, views.RunsPage(list))
+}
+
+// countRuns is how many runs a filter finds, wherever the list stands. Counting up to its cap can cost more than the page.
+func (s *Server) countRuns(ctx context.Context, filter db.RunFilter) (int, error) {
+	filter.Before, filter.After, filter.From, filter.To = nil, nil, filter.From.UTC(), filter.To.UTC()
+	return s.counts.get(ctx, filter, func(ctx context.Context) (int, error) { return s.db.CountRuns(ctx, filter) })
 }
 
 // runFilter reads the filter of the address; what does not exist is refused by name.

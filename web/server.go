@@ -50,8 +50,11 @@ type Server struct {
 	limits   *limiter
 	hits     *limiter // of the redirection
 	targets  *linkTargets
-	packers  sync.Pool // of *gzip.Writer
-	buffers  sync.Pool // of *bytes.Buffer
+	packers  sync.Pool               // of *gzip.Writer
+	buffers  sync.Pool               // of *bytes.Buffer
+	counts   kept[db.RunFilter, int] // of runs
+	alarms   kept[int64, []db.Drift] // since an hour
+	zones    sync.Map                // of *time.Location by name
 	metrics  *prometheus.Registry
 	measures measures
 	echo     *echo.Echo
