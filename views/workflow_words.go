@@ -152,18 +152,8 @@ func (r RunRow) note(p Page) string {
 	return ""
 }
 
-func (r RunRow) noteClass() string {
-	switch {
-	case r.State == Failed:
-		return "tone-failed"
-	case r.Note == "" && r.State == Finished && !r.Simulated:
-		return "muted usual"
-	}
-	if len(r.Causes) > 0 {
-		return "tone-late"
-	}
-	return "muted"
-}
+// plain reports whether the row has nothing to say but that the run was as usual.
+func (r RunRow) plain() bool { return r.Note == "" && r.State == Finished && !r.Simulated }
 
 // when is the slot's moment, or the stretch that it stands for.
 func (s Slot) when(p Page) string {
