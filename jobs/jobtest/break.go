@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,16 +16,20 @@ import (
 )
 
 // A wire is the connection of a run session, watched at the level of PostgreSQL's protocol, so that it can be cut
-// before a statement reaches the server, or after the server has executed it and before the answer is read.
+// before a statement reaches the server, or after the server has executed it and before the answer is read. Of statements
+// that travel together each is cut on its own: the server executes those before it, and then gets no more.
 type wire struct {
 	net.Conn
 	mu       sync.Mutex
 	armed    bool
 	seen     int
+	bare     bool // no statement since the last end of a pipeline: what it ends is counted, a preparation
 	cutAt    int  // 0: never
 	after    bool // the statement is executed, its answer lost
 	onReach  func()
 	swallow  bool
+	answers  int // to statements, after which it is cut while swallowing; 0: when the server is ready for more
+	complete int // answers swallowed
 	incoming []byte
 }
 
@@ -43,7 +48,7 @@ func openWire(t testing.TB, d *db.DB, name string) (*pgx.Conn, *wire) {
 		if err != nil || w != nil { // the second connection carries a cancel request
 			return conn, err
 		}
-		w = &wire{Conn: conn}
+		w = &wire{Conn: conn, bare: true}
 		return w, nil
 	}
 	session, err := pgx.ConnectConfig(context.Background(), config)
@@ -60,37 +65,90 @@ func (w *wire) arm() {
 	w.armed = true
 }
 
-// count is the number of statements, or pipelines of them, seen since arm.
+// count is the number of statements seen since arm.
 func (w *wire) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen
 }
 
-// Write counts the messages that make the server act: a query, or the end of a pipeline.
+// Write passes on what the session sends, up to the statement at which it is to be cut. The cut itself comes when the
+// server has answered: the driver would have it cancel at once what it still works on.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
-	reached := false
-	if w.armed {
-		for rest := p; len(rest) >= 5; {
-			if rest[0] == 'Q' || rest[0] == 'S' {
-				w.seen++
-				reached = reached || w.seen == w.cutAt
-			}
-			size := 1 + int(binary.BigEndian.Uint32(rest[1:5]))
-			rest = rest[min(size, len(rest)):]
+	found := w.find(p)
+	if !found.reached || w.onReach != nil {
+		w.mu.Unlock()
+		if found.reached {
+			w.onReach()
+		}
+		return w.Conn.Write(p)
+	}
+	sent, answers := p[:found.from], found.before
+	if w.after {
+		sent, answers = p[:found.to], found.before+1
+		if rest := p[found.to:]; len(rest) == 0 || len(rest) == 5 && rest[0] == syncMessage {
+			sent, answers = p, 0
 		}
 	}
-	after, reach := w.after, w.onReach
-	w.swallow = w.swallow || reached && after && reach == nil
+	w.swallow, w.answers = true, answers
 	w.mu.Unlock()
-	if reached && reach != nil {
-		reach()
-	} else if reached && !after {
+	if len(sent) == 0 {
 		_ = w.Conn.Close()
 		return 0, errCut
 	}
-	return w.Conn.Write(p)
+	if answers > 0 {
+		sent = append(slices.Clone(sent), flushMessage, 0, 0, 0, 4)
+	}
+	if _, err := w.Conn.Write(sent); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// The messages of the protocol that matter: a query in one, the execution of one that was sent in parts, the end of a
+// pipeline, a wish for the answers so far; and of the server, what ends a statement, and that it is ready for more.
+const (
+	queryMessage   = 'Q'
+	executeMessage = 'E'
+	syncMessage    = 'S'
+	flushMessage   = 'H'
+
+	completeMessage = 'C'
+	errorMessage    = 'E'
+	readyMessage    = 'Z'
+)
+
+// found is where the statement to cut lies in what is about to be sent, and how many are executed before it.
+type found struct {
+	from, to, before int
+	reached          bool
+}
+
+// find counts the statements in what is about to be sent, and finds the one at which to cut.
+func (w *wire) find(p []byte) (f found) {
+	if !w.armed {
+		return f
+	}
+	begin, executed := 0, 0
+	for at := 0; len(p)-at >= 5; {
+		kind := p[at]
+		next := min(at+1+int(binary.BigEndian.Uint32(p[at+1:at+5])), len(p))
+		counts := kind == queryMessage || kind == executeMessage || kind == syncMessage && w.bare
+		if counts {
+			w.seen++
+			if w.seen == w.cutAt {
+				f = found{begin, next, executed, true}
+			}
+			executed++
+		}
+		w.bare = kind == syncMessage || w.bare && !counts
+		if counts || kind == syncMessage {
+			begin = next
+		}
+		at = next
+	}
+	return f
 }
 
 // Read hands on what the server says, unless its answer is to be lost: then it waits for the answer's end and closes.
@@ -98,7 +156,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, err := w.Conn.Read(p)
 		w.mu.Lock()
-		swallow := w.swallow
+		swallow, answers := w.swallow, w.answers
 		w.mu.Unlock()
 		if !swallow || err != nil {
 			return n, err
@@ -111,7 +169,10 @@ func (w *wire) Read(p []byte) (int, error) {
 			}
 			kind := w.incoming[0]
 			w.incoming = w.incoming[size:]
-			if kind == 'Z' {
+			if kind == completeMessage {
+				w.complete++
+			}
+			if kind == readyMessage || answers > 0 && (kind == errorMessage || w.complete == answers) {
 				_ = w.Conn.Close()
 				return 0, io.ErrUnexpectedEOF
 			}
