@@ -3,8 +3,6 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,10 +39,10 @@ func (t tallies) add(after, before tallies) {
 	}
 }
 
-// snapshotTallies gives the rows that the session's open transaction has inserted, updated and deleted so far, per table.
+// countTallies gives the rows that the session's open transaction has inserted, updated and deleted so far, per table.
 // It asks the functions below pg_stat_xact_user_tables about the tables known ($1) and those made since ($2): the view,
 // or a walk through pg_class, costs more than a small batch. Temporary tables are left out.
-const snapshotTallies = `
+const countTallies = `
 	SELECT oid, inserted, updated, deleted
 	FROM (
 		SELECT c.oid,
@@ -63,148 +61,137 @@ const snapshotTallies = `
 	) counts
 	WHERE inserted + updated + deleted > 0`
 
+// flushTallies has PostgreSQL start its counts anew at the end of the transaction, so that the next need not read what
+// they begin with.
+const flushTallies = `SELECT pg_stat_force_next_flush()`
+
+// settleTallies sums the counts up by table, less those that the transaction began with ($3 to $6), plus what only the
+// caller knows of ($7 to $12), and adds them to the ledger of a step ($13, $14) unless the run is a simulation ($15).
+// A partition goes under the name of its parent; the rows of a table that is gone again by now go nowhere.
+const settleTallies = `
+	WITH counts AS MATERIALIZED (` + countTallies + `
+	), changes AS MATERIALIZED (
+		SELECT table_name, sum(inserted)::bigint AS inserted, sum(updated)::bigint AS updated, sum(deleted)::bigint AS deleted,
+		       sum(dropped)::int AS dropped, bool_or(estimated) AS estimated
+		FROM (
+			SELECT (SELECT n.nspname || '.' || root.relname
+			        FROM pg_class root
+			        JOIN pg_namespace n ON n.oid = root.relnamespace
+			        WHERE root.oid = coalesce(pg_partition_root(c.oid), c.oid)) AS table_name,
+			       c.inserted - coalesce(b.inserted, 0) AS inserted,
+			       c.updated - coalesce(b.updated, 0) AS updated,
+			       c.deleted - coalesce(b.deleted, 0) AS deleted,
+			       0 AS dropped,
+			       false AS estimated
+			FROM counts c
+			LEFT JOIN unnest($3::oid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS b (oid, inserted, updated, deleted) ON b.oid = c.oid
+			UNION ALL
+			SELECT *
+			FROM unnest($7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::int[], $12::boolean[])
+		) parts
+		WHERE table_name IS NOT NULL
+		  AND (inserted, updated, deleted, dropped) <> (0, 0, 0, 0)
+		GROUP BY table_name
+	), recorded AS (
+		INSERT INTO xtk.workflow_task_effect AS e
+		       (task_id, step_order, table_name, inserted, updated, deleted, dropped, estimated)
+		SELECT $13, $14, c.*
+		FROM changes c
+		WHERE NOT $15
+		ON CONFLICT (task_id, step_order, table_name) DO UPDATE
+		SET inserted = e.inserted + EXCLUDED.inserted,
+		    updated = e.updated + EXCLUDED.updated,
+		    deleted = e.deleted + EXCLUDED.deleted,
+		    dropped = e.dropped + EXCLUDED.dropped,
+		    estimated = e.estimated OR EXCLUDED.estimated
+	)
+	SELECT *
+	FROM changes`
+
 // tableList is the tables that a run may change, read again now and then: a work table is made by anybody.
 type tableList struct {
-	oids  []uint32
-	names map[uint32]string // a partition has its parent's
-	top   uint32            // above it are tables made since
-	read  time.Time
+	oids []uint32
+	top  uint32 // above it are tables made since
+	read time.Time
 }
 
 // listFor is how long a list of tables is taken for complete but for what is made meanwhile.
 const listFor = 10 * time.Second
 
-// tables returns the list, for a session on which tx is open.
-func (r *Run) tables(ctx context.Context, tx pgx.Tx) (tableList, error) {
+// tables reads the list, unless it is young.
+func (r *Run) tables(ctx context.Context) error {
 	if time.Since(r.list.read) < listFor {
-		return r.list, nil
+		return nil
 	}
-	l := tableList{read: time.Now(), names: map[uint32]string{}}
-	if err := l.add(ctx, tx, 0); err != nil {
-		return l, err
+	l, on := tableList{read: time.Now()}, querier(r.session)
+	if r.rehearsal != nil {
+		on = r.rehearsal
+	}
+	err := each(ctx, on, func(row pgx.Rows) error { return row.Scan(&l.oids, &l.top) }, `
+		SELECT array_agg(oid), max(oid)
+		FROM pg_class
+		WHERE oid >= 16384
+		  AND relkind = 'r'
+		  AND relpersistence <> 't'`)
+	if err != nil {
+		return fmt.Errorf("list the tables: %w", err)
 	}
 	r.list = l
-	return l, nil
-}
-
-// add reads the tables above an oid into the list.
-func (l *tableList) add(ctx context.Context, tx pgx.Tx, above uint32) error {
-	rows, err := tx.Query(ctx, `
-		SELECT c.oid, n.nspname || '.' || root.relname
-		FROM pg_class c
-		JOIN pg_class root ON root.oid = coalesce(pg_partition_root(c.oid), c.oid)
-		JOIN pg_namespace n ON n.oid = root.relnamespace
-		WHERE c.oid > $1::oid
-		  AND c.oid >= 16384
-		  AND c.relkind = 'r'
-		  AND c.relpersistence <> 't'`, above)
-	if err != nil {
-		return fmt.Errorf("list the tables: %w", err)
-	}
-	var oid uint32
-	var name string
-	_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
-		l.oids, l.names[oid], l.top = append(l.oids, oid), name, max(l.top, oid)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("list the tables: %w", err)
-	}
 	return nil
 }
 
-// snapshot reads the counts of the transaction as they are once the statements given are done.
-func (r *Run) snapshot(ctx context.Context, tx pgx.Tx, first ...string) (tallies, error) {
-	list, err := r.tables(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	var batch pgx.Batch
-	for _, sql := range first {
-		batch.Queue(sql)
-	}
+// snapshot reads the counts of the open transaction.
+func (r *Run) snapshot(ctx context.Context, tx pgx.Tx) (tallies, error) {
 	counts := tallies{}
-	batch.Queue(snapshotTallies, list.oids, list.top).Query(func(rows pgx.Rows) error {
+	err := each(ctx, tx, func(row pgx.Rows) error {
 		var oid uint32
 		var n tally
-		_, err := pgx.ForEachRow(rows, []any{&oid, &n[0], &n[1], &n[2]}, func() error {
-			counts[oid] = n
-			return nil
-		})
+		err := row.Scan(&oid, &n[0], &n[1], &n[2])
+		counts[oid] = n
 		return err
-	})
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	}, countTallies, r.list.oids, r.list.top)
+	if err != nil {
 		return nil, fmt.Errorf("read the counts of the transaction: %w", err)
 	}
 	return counts, nil
 }
 
-// settle works out what the transaction changed and, in a real run, writes it to the ledger in the same transaction:
-// the ledger is what was committed, whatever happens to the process. What a deferred constraint would do at the commit
-// is done first, so that it counts.
-func (t *transaction) settle(ctx context.Context) ([]change, error) {
-	after, err := t.run.snapshot(ctx, t.Tx, `SET CONSTRAINTS ALL IMMEDIATE`)
-	if err != nil {
-		return nil, err
-	}
-	changes, err := t.changes(ctx, after)
-	if err == nil && !t.run.Simulated() {
-		err = t.record(ctx, changes)
-	}
-	return changes, err
-}
-
-// changes sums the counts up by table, less those the transaction began with, plus what only the caller knows of.
-func (t *transaction) changes(ctx context.Context, after tallies) ([]change, error) {
-	sum := map[string]change{}
-	for oid, n := range after {
-		before := t.before[oid]
-		if n == before {
-			continue
+// settle queues, as the last statements of a transaction, what works out its changes and, in a real run, writes them to
+// the ledger: the ledger is what was committed, whatever happens to the process. What a deferred constraint would do at
+// the commit is done first, so that it counts.
+func (r *Run) settle(batch *pgx.Batch, before tallies, known []change) *[]change {
+	var oids []uint32
+	var less [3][]int64
+	for oid, counts := range before {
+		oids = append(oids, oid)
+		for i, n := range counts {
+			less[i] = append(less[i], n)
 		}
-		name, ok := t.run.list.names[oid]
-		if !ok {
-			if err := t.run.list.add(ctx, t.Tx, t.run.list.top); err != nil {
-				return nil, err
-			}
-			name = t.run.list.names[oid]
+	}
+	n := len(known)
+	tables, estimated, dropped := make([]string, n), make([]bool, n), make([]int64, n)
+	inserted, updated, deleted := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, c := range known {
+		tables[i], estimated[i], dropped[i] = c.table, c.estimated, c.dropped
+		inserted[i], updated[i], deleted[i] = c.inserted, c.updated, c.deleted
+	}
+	changes := new([]change)
+	batch.Queue(`SET CONSTRAINTS ALL IMMEDIATE`)
+	batch.Queue(settleTallies, r.list.oids, r.list.top, oids, less[0], less[1], less[2],
+		tables, inserted, updated, deleted, dropped, estimated,
+		r.task.id, r.journal.step(), r.Simulated()).Query(func(rows pgx.Rows) error {
+		var c change
+		_, err := pgx.ForEachRow(rows, []any{&c.table, &c.inserted, &c.updated, &c.deleted, &c.dropped, &c.estimated}, func() error {
+			*changes = append(*changes, c)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("ledger: %w", err)
 		}
-		sum[name] = sum[name].plus(change{table: name, inserted: n[0] - before[0], updated: n[1] - before[1], deleted: n[2] - before[2]})
+		return nil
+	})
+	if !r.Simulated() {
+		batch.Queue(flushTallies)
 	}
-	for _, c := range t.known {
-		sum[c.table] = sum[c.table].plus(c)
-	}
-	return slices.Collect(maps.Values(sum)), nil
-}
-
-// record adds the changes to the ledger, and has PostgreSQL start its counts anew after the commit, so that the next
-// transaction need not read what they begin with.
-func (t *transaction) record(ctx context.Context, changes []change) error {
-	n := len(changes)
-	tables, estimated := make([]string, n), make([]bool, n)
-	inserted, updated, deleted, dropped := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
-	for i, c := range changes {
-		tables[i], estimated[i] = c.table, c.estimated
-		inserted[i], updated[i], deleted[i], dropped[i] = c.inserted, c.updated, c.deleted, c.dropped
-	}
-	var batch pgx.Batch
-	batch.Queue(`SELECT pg_stat_force_next_flush()`)
-	if n > 0 {
-		batch.Queue(`
-			INSERT INTO xtk.workflow_task_effect AS e
-			       (task_id, step_order, table_name, inserted, updated, deleted, dropped, estimated)
-			SELECT $1, $2, c.*
-			FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[], $8::boolean[]) AS c
-			ON CONFLICT (task_id, step_order, table_name) DO UPDATE
-			SET inserted = e.inserted + EXCLUDED.inserted,
-			    updated = e.updated + EXCLUDED.updated,
-			    deleted = e.deleted + EXCLUDED.deleted,
-			    dropped = e.dropped + EXCLUDED.dropped,
-			    estimated = e.estimated OR EXCLUDED.estimated`,
-			t.run.task.id, t.run.journal.step(), tables, inserted, updated, deleted, dropped, estimated)
-	}
-	if err := t.Tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	return nil
+	return changes
 }

@@ -168,16 +168,17 @@ func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 // counting counts the rows of each leaf and finds their ages. It asks for no key, so that an index on what the rule looks
 // at is enough to answer.
 func (w *purge) counting(ctx context.Context) error {
-	age := "NULL"
+	ages := "NULL::timestamptz, NULL::timestamptz"
 	if w.Age != "" {
-		age = "t." + pgx.Identifier{w.Age}.Sanitize()
+		age := "t." + pgx.Identifier{w.Age}.Sanitize() + "::timestamptz"
+		ages = "min(" + age + "), max(" + age + ")"
 	}
 	var sql []string
 	for i, part := range w.leaves {
 		sql = append(sql, fmt.Sprintf(`
-			SELECT %d, count(*), min(%[2]s::timestamptz), max(%[2]s::timestamptz)
+			SELECT %d, count(*), %s
 			FROM %s t
-			WHERE (%s)`, i, age, part.name.Sanitize(), w.Where))
+			WHERE (%s)`, i, ages, part.name.Sanitize(), w.Where))
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
 		if !w.Simulated() {
@@ -230,7 +231,7 @@ func (r *Run) within(ctx context.Context, fn func(pgx.Tx) error) error {
 		return r.asked(ctx, err)
 	}
 	defer func() {
-		end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+		end, done := ending(ctx)
 		defer done()
 		_ = within.Rollback(end)
 	}()

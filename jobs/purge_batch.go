@@ -2,8 +2,8 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -22,7 +22,7 @@ type keyRange struct {
 
 // empty deletes what matches in one table, batch by batch, until as many rows were passed as were counted.
 func (w *purge) empty(ctx context.Context, part leaf) error {
-	var s keyRange
+	s := keyRange{dense: w.whole()}
 	for passed := int64(0); w.total == nil || passed < part.rows; {
 		begin := time.Now()
 		wanted := int64(w.Batch)
@@ -54,86 +54,113 @@ func (w *purge) empty(ctx context.Context, part leaf) error {
 // batch deletes the rows of the next keyRange, completes it, and returns how many rows that were. Rows that others hold
 // make it wait a moment, then it is tried again without them.
 func (w *purge) batch(ctx context.Context, part leaf, s *keyRange) (deleted int64, err error) {
-	delete := func(statement func(leaf, keyRange) (string, []any), hurry bool) func(*transaction) error {
-		return func(t *transaction) error {
-			window := w.window(s)
-			if !window {
-				if err := w.bound(ctx, t, part, s); err != nil {
-					return err
-				}
-			}
-			var batch pgx.Batch
+	window, err := w.window(ctx, part, s)
+	if err == nil && !window {
+		err = w.bound(ctx, part, s)
+	}
+	if err != nil {
+		return 0, err
+	}
+	delete := func(sql string, args []any, hurry bool) ([]change, error) {
+		return w.together(ctx, func(batch *pgx.Batch) {
 			if hurry && !w.Simulated() {
 				batch.Queue(`SET LOCAL lock_timeout = '50ms'`)
 			}
-			sql, args := statement(part, *s)
 			batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
 				deleted = tag.RowsAffected()
 				return nil
 			})
-			if err := t.SendBatch(ctx, &batch).Close(); err != nil {
-				return err
-			}
-			if window {
-				s.rows, s.dense = deleted, deleted+deleted/20 >= int64(w.Batch)
-			}
-			return nil
-		}
+		})
 	}
-	changes, err := w.attempt(ctx, delete(w.rangeSQL, true))
-	if err == nil {
+	sql, args := w.rangeSQL(part, *s)
+	changes, err := delete(sql, args, true)
+	switch {
+	case err == nil:
 		w.journal.changed(changes)
-		return deleted, nil
+	case passing(err):
+		sql, args = w.freeSQL(part, *s)
+		err = w.change(ctx, func() ([]change, error) { return delete(sql, args, false) })
+	default:
+		err = w.asked(ctx, err)
 	}
-	if !passing(err) {
-		return 0, w.asked(ctx, err)
+	if err != nil {
+		return 0, err
 	}
-	err = w.change(ctx, delete(w.freeSQL, false))
-	return deleted, err
+	if window {
+		s.rows, s.dense = deleted, deleted+deleted/20 >= int64(w.Batch)
+	}
+	return deleted, nil
 }
 
 // window makes the range as many whole numbers wide as a batch has rows, where the keys before it lay dense: more rows
-// than a batch it cannot hold, and nobody need read them first to find where the batch ends.
-func (w *purge) window(s *keyRange) bool {
-	if !s.dense || s.after == nil || s.rows < int64(w.Batch) {
-		return false
+// than a batch it cannot hold, and nobody need read them first to find where the batch ends. The first range is tried so
+// from the first key that matches.
+func (w *purge) window(ctx context.Context, part leaf, s *keyRange) (bool, error) {
+	if !s.dense || s.rows < int64(w.Batch) {
+		return false, nil
+	}
+	if s.after == nil {
+		sql, args := w.nextSQL(part, keyRange{rows: 1})
+		first, err := w.find(ctx, sql, args)
+		if err != nil || first == nil {
+			return false, err
+		}
+		n, err := strconv.ParseInt(*first, 10, 64)
+		if err != nil {
+			return false, err
+		}
+		before := strconv.FormatInt(n-1, 10)
+		s.after = &before
 	}
 	last, err := strconv.ParseInt(*s.after, 10, 64)
-	if err != nil {
-		return false
+	if err != nil || last > math.MaxInt64-int64(w.Batch) {
+		return false, err
 	}
 	end := strconv.FormatInt(last+int64(w.Batch), 10)
 	s.upTo = &end
-	return true
+	return true, nil
 }
 
 // bound finds the last key of a range of so many rows; with fewer left it has none but the table's when counting began.
-func (w *purge) bound(ctx context.Context, t *transaction, part leaf, s *keyRange) error {
-	s.upTo, s.dense = nil, false
+func (w *purge) bound(ctx context.Context, part leaf, s *keyRange) (err error) {
 	sql, args := w.nextSQL(part, *s)
-	err := t.QueryRow(ctx, sql, args...).Scan(&s.upTo)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
+	s.dense = false
+	if s.upTo, err = w.find(ctx, sql, args); err != nil || s.upTo == nil || s.after == nil || !w.whole() {
+		return err
 	}
-	if err == nil && s.after != nil && slices.Contains([]string{"bigint", "integer", "smallint"}, w.keyType) {
-		first, _ := strconv.ParseInt(*s.after, 10, 64)
-		last, _ := strconv.ParseInt(*s.upTo, 10, 64)
-		s.dense = last-first <= s.rows+s.rows/20
-	}
-	return err
+	first, _ := strconv.ParseInt(*s.after, 10, 64)
+	last, _ := strconv.ParseInt(*s.upTo, 10, 64)
+	s.dense = last-first <= s.rows+s.rows/20
+	return nil
+}
+
+// whole says that the keys are whole numbers.
+func (w *purge) whole() bool {
+	return slices.Contains([]string{"bigint", "integer", "smallint"}, w.keyType)
+}
+
+// find reads a key, or nil when there is none. That leaves PostgreSQL's counts as they are.
+func (w *purge) find(ctx context.Context, sql string, args []any) (key *string, err error) {
+	clean := w.clean
+	err = w.Query(ctx, func(row pgx.Rows) error { return row.Scan(&key) }, sql, args...)
+	w.clean = clean
+	return key, err
 }
 
 // keys is the condition on the keys that the batch looks at: after the last batch's, up to a bound.
 func (w *purge) keys(after, upTo *string) (string, []any) {
 	args := append([]any{}, w.Args...)
-	sql := ""
+	sql, kind := "", w.keyType
+	if w.whole() {
+		kind = "bigint" // a window may end above what the type holds
+	}
 	for _, bound := range []struct {
 		sign string
 		key  *string
 	}{{">", after}, {"<=", upTo}} {
 		if bound.key != nil {
 			args = append(args, *bound.key)
-			sql += fmt.Sprintf(" AND t.%s %s $%d::text::%s", w.key(), bound.sign, len(args), w.keyType)
+			sql += fmt.Sprintf(" AND t.%s %s $%d::text::%s", w.key(), bound.sign, len(args), kind)
 		}
 	}
 	return sql, args

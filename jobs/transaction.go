@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // closing is how long the end of a transaction or of a run may take after everything else was cancelled.
@@ -97,13 +98,15 @@ func (s *savepoint) Rollback(ctx context.Context) error {
 // and lock timeouts are repeated (3 more attempts, after 1, 4 and 16 seconds), so fn may be called more than once.
 // In a simulation it is a savepoint of the transaction that is rolled back.
 func (r *Run) Tx(ctx context.Context, fn func(pgx.Tx) error) error {
-	return r.change(ctx, func(t *transaction) error { return fn(t) })
+	return r.change(ctx, func() ([]change, error) {
+		return r.attempt(ctx, func(t *transaction) error { return fn(t) })
+	})
 }
 
-// change is Tx for the Run's own statements.
-func (r *Run) change(ctx context.Context, fn func(*transaction) error) error {
+// change is Tx for the Run's own statements: one attempt, which is repeated.
+func (r *Run) change(ctx context.Context, attempt func() ([]change, error)) error {
 	return r.repeat(ctx, func() error {
-		changes, err := r.attempt(ctx, fn)
+		changes, err := attempt()
 		if err == nil {
 			r.journal.changed(changes)
 		}
@@ -113,8 +116,7 @@ func (r *Run) change(ctx context.Context, fn func(*transaction) error) error {
 
 // attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known.
 func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]change, error) {
-	clean := r.clean
-	release, err := r.take(ctx)
+	release, err := r.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,12 +130,12 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 	defer func() {
 		r.tx = nil
 		if !committed {
-			end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+			end, done := ending(ctx)
 			defer done()
 			_ = within.Rollback(end)
 		}
 	}()
-	if !clean {
+	if r.rehearsal != nil {
 		if t.before, err = r.snapshot(ctx, within); err != nil {
 			return nil, err
 		}
@@ -142,21 +144,87 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 	if err := fn(t); err != nil {
 		return nil, err
 	}
-	end, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	end, done := ending(ctx)
 	defer done()
-	changes, err := t.settle(end)
-	if err != nil {
+	var batch pgx.Batch
+	changes := r.settle(&batch, t.before, t.known)
+	if err := within.SendBatch(end, &batch).Close(); err != nil {
 		return nil, err
 	}
 	if err := within.Commit(end); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	committed, r.clean = true, r.rehearsal == nil
-	return changes, nil
+	return *changes, nil
 }
 
-// begin opens a transaction of the session or, in a simulation, a savepoint of the one that is rolled back.
+// together is attempt for statements that are all known beforehand. They go to the server in one round trip, with the
+// begin before and the ledger after them; the commit is another.
+func (r *Run) together(ctx context.Context, queue func(*pgx.Batch)) ([]change, error) {
+	var batch pgx.Batch
+	if r.rehearsal != nil {
+		return r.attempt(ctx, func(t *transaction) error {
+			queue(&batch)
+			return t.SendBatch(ctx, &batch).Close()
+		})
+	}
+	release, err := r.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	batch.Queue(`BEGIN`)
+	queue(&batch)
+	changes := r.settle(&batch, nil, nil)
+	err = r.session.SendBatch(ctx, &batch).Close()
+	end, done := ending(ctx)
+	defer done()
+	if err == nil {
+		if _, err = r.session.Exec(end, `COMMIT`); err != nil {
+			err = fmt.Errorf("commit: %w", err)
+		}
+	}
+	if err != nil {
+		if _, failed := r.session.Exec(end, `ROLLBACK`); failed != nil {
+			_ = r.session.Close(end) // which does the same
+		}
+		return nil, err
+	}
+	r.clean = true
+	return *changes, nil
+}
+
+// ready takes the session for a transaction: with a list of the tables, and with PostgreSQL's counts at zero, but for
+// those of a simulation, which is one long transaction.
+func (r *Run) ready(ctx context.Context) (release func(), err error) {
+	clean := r.clean
+	release, err = r.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.rehearsal == nil && !clean {
+		_, err = r.session.Exec(ctx, flushTallies)
+	}
+	if err == nil {
+		err = r.tables(ctx)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// ending is a context for what is not cancelled with the rest.
+func ending(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), closing)
+}
+
+// begin opens a transaction of the session or, in a simulation, a savepoint of the one that is rolled back. It is not
+// cancelled: pgx gives up a session whose begin fails.
 func (r *Run) begin(ctx context.Context) (pgx.Tx, error) {
+	ctx, done := ending(ctx)
+	defer done()
 	if r.rehearsal != nil {
 		return r.rehearsal.Begin(ctx)
 	}
@@ -176,10 +244,13 @@ func (r *Run) Exec(ctx context.Context, effect, sql string, args ...any) (int64,
 
 // exec is one statement in a transaction of its own, with no line in the log.
 func (r *Run) exec(ctx context.Context, effect, sql string, args ...any) (rows int64, err error) {
-	err = r.change(ctx, func(t *transaction) error {
-		tag, err := t.Exec(ctx, sql, args...)
-		rows = tag.RowsAffected()
-		return err
+	err = r.change(ctx, func() ([]change, error) {
+		return r.together(ctx, func(batch *pgx.Batch) {
+			batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+				rows = tag.RowsAffected()
+				return nil
+			})
+		})
 	})
 	if err != nil {
 		rows = 0
