@@ -33,12 +33,23 @@ type LogFilter struct {
 	Limit         int
 }
 
-// where is the filter's condition over a line l; only what is asked for stands in it.
-func (f LogFilter) where() (string, pgx.StrictNamedArgs) {
-	clauses, args := []string{"l.level = ANY(@levels)"}, pgx.StrictNamedArgs{"levels": f.Levels}
-	if len(f.Levels) == 0 {
-		args["levels"] = []string{"info", "warning", "error"}
+// levels is the condition of a level, written out for the index of what is not an ordinary line. Other levels are none.
+func (f LogFilter) levels() string {
+	var known []string
+	for _, level := range []string{"info", "warning", "error", "sql"} {
+		if slices.Contains(f.Levels, level) || len(f.Levels) == 0 && level != "sql" {
+			known = append(known, "'"+level+"'")
+		}
 	}
+	if len(known) == 0 {
+		return "false"
+	}
+	return "l.level IN (" + strings.Join(known, ", ") + ")"
+}
+
+// where is the filter's condition over a line l but for its level; only what is asked for stands in it.
+func (f LogFilter) where() (string, pgx.StrictNamedArgs) {
+	clauses, args := []string{}, pgx.StrictNamedArgs{}
 	if f.TaskID != 0 {
 		clauses = append(clauses, "l.task_id = @task")
 		args["task"] = f.TaskID
@@ -57,9 +68,27 @@ func (f LogFilter) where() (string, pgx.StrictNamedArgs) {
 	return strings.Join(clauses, " AND "), args
 }
 
+// Journal is a stretch of a journal, always oldest line first.
+type Journal struct {
+	Lines []LogLine
+	More  bool     // there are more lines beyond it in the direction asked for
+	Count LogCount // of all lines, where it was asked for
+}
+
 // Log reads a stretch of a journal, always oldest line first, and says whether there are more lines beyond it in the
 // direction asked for.
 func (d *DB) Log(ctx context.Context, f LogFilter) ([]LogLine, bool, error) {
+	var journal Journal
+	batch := &pgx.Batch{}
+	f.queue(batch, &journal)
+	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, false, fmt.Errorf("log: %w", err)
+	}
+	return journal.Lines, journal.More, nil
+}
+
+// queue reads the lines of the filter.
+func (f LogFilter) queue(batch *pgx.Batch, into *Journal) {
 	where, args := f.where()
 	order, beyond, from := "DESC", "<", f.Before
 	if f.After > 0 || f.Before == 0 && f.After < 0 {
@@ -69,28 +98,27 @@ func (d *DB) Log(ctx context.Context, f LogFilter) ([]LogLine, bool, error) {
 	}
 	args["from"] = from
 	// The limit is written out, as in Runs: a parameter would have the page planned anew at every request.
-	rows, err := d.Pool.Query(ctx, `
+	batch.Queue(`
 		SELECT l.id, COALESCE(l.task_id, 0), l.log_date, l.level, COALESCE(l.step_order, 0), COALESCE(l.step_key, ''), l.message
 		FROM xtk.workflow_log l
-		WHERE `+where+`
+		WHERE `+where+` AND `+f.levels()+`
 		  AND l.id `+beyond+` @from
 		ORDER BY l.id `+order+`
-		LIMIT `+strconv.Itoa(f.Limit+1), args)
-	if err != nil {
-		return nil, false, fmt.Errorf("log: %w", err)
-	}
-	lines, err := pgx.CollectRows(rows, pgx.RowToStructByPos[LogLine])
-	if err != nil {
-		return nil, false, fmt.Errorf("log: %w", err)
-	}
-	more := len(lines) > f.Limit
-	if more {
-		lines = lines[:f.Limit]
-	}
-	if order == "DESC" {
-		slices.Reverse(lines)
-	}
-	return lines, more, nil
+		LIMIT `+strconv.Itoa(f.Limit+1), args).Query(func(rows pgx.Rows) error {
+		line, lines := LogLine{}, make([]LogLine, 0, min(f.Limit+1, 1000))
+		if _, err := pgx.ForEachRow(rows, []any{&line.ID, &line.TaskID, &line.At, &line.Level, &line.Step, &line.StepKey, &line.Message}, func() error {
+			lines = append(lines, line)
+			return nil
+		}); err != nil {
+			return err
+		}
+		into.More = len(lines) > f.Limit
+		into.Lines = lines[:min(len(lines), f.Limit)]
+		if order == "DESC" {
+			slices.Reverse(into.Lines)
+		}
+		return nil
+	})
 }
 
 // LogCount is how many lines a journal has, each up to CountCap + 1.
@@ -98,18 +126,21 @@ type LogCount struct{ All, Warnings, Errors int }
 
 // CountLog counts the lines of a filter by level, whatever its place and levels.
 func (d *DB) CountLog(ctx context.Context, f LogFilter) (LogCount, error) {
-	f.Levels = nil
-	where, args := f.where()
-	limit := strconv.Itoa(CountCap + 1)
 	var c LogCount
-	// Trouble is counted on its own, so that a warning beyond the cap is not lost.
-	err := d.Pool.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` LIMIT `+limit+`) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'warning' LIMIT `+limit+`) a),
-		       (SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE `+where+` AND l.level = 'error' LIMIT `+limit+`) a)`,
-		args).Scan(&c.All, &c.Warnings, &c.Errors)
-	if err != nil {
+	batch := &pgx.Batch{}
+	f.queueCount(batch, &c)
+	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
 		return c, fmt.Errorf("count the log: %w", err)
 	}
 	return c, nil
+}
+
+// queueCount counts the lines of a filter. Trouble is counted on its own, so that a warning beyond the cap is not lost.
+func (f LogFilter) queueCount(batch *pgx.Batch, into *LogCount) {
+	where, args := f.where()
+	count := func(level string) string {
+		return `(SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE ` + where + ` AND ` + level + ` LIMIT ` + strconv.Itoa(CountCap+1) + `) a)`
+	}
+	batch.Queue(`SELECT `+count(LogFilter{}.levels())+`, `+count(`l.level = 'warning'`)+`, `+count(`l.level = 'error'`), args).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&into.All, &into.Warnings, &into.Errors) })
 }

@@ -12,22 +12,34 @@ import (
 // Run is one run with all that its page shows but the log.
 type Run struct {
 	RunRow
-	Build          string
-	BackendPID     int
-	CutOff         time.Time
-	Args, Options  map[string]string
-	ErrorDetail    string
-	CancelAt       *time.Time
-	Losses         int // processes lost while they ran the same event
-	State          string
-	Failed         bool
-	Severity       string
-	StepList       []RunStep
-	Effects        []RunEffect
-	Usual          Usual
-	Next, Previous int64    // the same workflow's neighbours in time; 0: none
-	OptionsChanged []string // options whose value differs from the last completed run's
-	Compared       Comparison
+	Build         string
+	BackendPID    int
+	CutOff        time.Time
+	Args, Options map[string]string
+	ErrorDetail   string
+	CancelAt      *time.Time
+	Losses        int // processes lost while they ran the same event
+	State         string
+	Failed        bool
+	Severity      string
+	StepList      []RunStep
+	Effects       []RunEffect
+	Usual         Usual
+	Compared      Comparison
+
+	// What its workflow is in now, beside State and Failed: its next slot, the oldest order not applied yet, whether a run
+	// is on, and its newest ended run that was no rehearsal.
+	Built     bool
+	NextSlot  *time.Time
+	OrderBy   string
+	OrderAt   *time.Time
+	Busy      bool
+	LastEnded int64
+}
+
+// Situation is what decides which orders the run's workflow takes now, see Command.Judge.
+func (r Run) Situation() Situation {
+	return Situation{State: r.State, Failed: r.Failed, Built: r.Built, Running: r.Busy}
 }
 
 // Usual is what comparable runs took: the last thirty of the workflow that completed in the same mode.
@@ -62,52 +74,76 @@ type RunEffect struct {
 // Run reads one run; ErrNotFound when there is none of this id.
 func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
 	var r Run
-	var p10, p50, p90 float64
 	batch := &pgx.Batch{}
+	queueRun(batch, id, &r)
+	return r, d.sendRun(ctx, batch, id)
+}
+
+// RunWithLog reads one run and, in the same round trip, a stretch of its log; ErrNotFound when there is no run of this id.
+// The filter's TaskID is that id.
+func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
+	var r Run
+	var journal Journal
+	batch := &pgx.Batch{}
+	queueRun(batch, id, &r)
+	f.TaskID = id
+	f.queue(batch, &journal)
+	f.queueCount(batch, &journal.Count)
+	return r, journal, d.sendRun(ctx, batch, id)
+}
+
+func (d *DB) sendRun(ctx context.Context, batch *pgx.Batch, id int64) error {
+	err := d.Pool.SendBatch(ctx, batch).Close()
+	if errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("run %d: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return fmt.Errorf("run %d: %w", id, err)
+	}
+	return nil
+}
+
+// queueRun reads one run with its workflow's situation, its steps, its effects and how it stands beside others.
+func queueRun(batch *pgx.Batch, id int64, r *Run) {
 	batch.Queue(`
 		SELECT `+runColumns+`, t.build, t.backend_pid, t.cut_off, t.args, t.options, COALESCE(t.error_detail, ''),
-		       t.cancel_requested_at, COALESCE(e.losses, 0), w.state, w.failed, w.severity,
-		       COALESCE(usual.p10, 0), COALESCE(usual.p50, 0), COALESCE(usual.p90, 0), COALESCE(usual.runs, 0),
-		       COALESCE((SELECT n.id FROM xtk.workflow_task n
-		                 WHERE n.workflow_id = t.workflow_id AND (n.start_date, n.id) > (t.start_date, t.id)
-		                 ORDER BY n.start_date, n.id LIMIT 1), 0),
-		       COALESCE((SELECT n.id FROM xtk.workflow_task n
-		                 WHERE n.workflow_id = t.workflow_id AND (n.start_date, n.id) < (t.start_date, t.id)
-		                 ORDER BY n.start_date DESC, n.id DESC LIMIT 1), 0),
-		       ARRAY(SELECT o.key FROM jsonb_each(t.options) o
-		             WHERE usual.options IS NOT NULL AND o.value IS DISTINCT FROM usual.options -> o.key
-		             ORDER BY 1)
+		       t.cancel_requested_at, COALESCE(e.losses, 0), w.state, w.failed, w.severity, w.built, w.next_processing,
+		       COALESCE(j.operator_login, ''), j.created,
+		       EXISTS (SELECT FROM xtk.workflow_task b WHERE b.workflow_id = t.workflow_id AND b.status = 'running'),
+		       COALESCE((SELECT l.id FROM xtk.workflow_task l
+		                 WHERE l.workflow_id = t.workflow_id AND l.status <> 'running' AND l.mode = 'normal'
+		                 ORDER BY l.start_date DESC, l.id DESC LIMIT 1), 0),
+		       COALESCE(usual.p10, 0), COALESCE(usual.p50, 0), COALESCE(usual.p90, 0), COALESCE(usual.runs, 0)
 		FROM xtk.workflow_task t
 		JOIN xtk.workflow w ON w.id = t.workflow_id
 		LEFT JOIN xtk.workflow_event e ON e.id = t.event_id
 		LEFT JOIN LATERAL (
+			SELECT o.operator_login, o.created
+			FROM xtk.workflow_job o
+			WHERE o.workflow_id = w.id AND o.applied_at IS NULL
+			ORDER BY o.created
+			LIMIT 1) j ON true
+		LEFT JOIN LATERAL (
 			SELECT count(*) AS runs,
 			       percentile_cont(0.1) WITHIN GROUP (ORDER BY c.seconds) AS p10,
 			       percentile_cont(0.5) WITHIN GROUP (ORDER BY c.seconds) AS p50,
-			       percentile_cont(0.9) WITHIN GROUP (ORDER BY c.seconds) AS p90,
-			       (array_agg(c.options ORDER BY c.start_date DESC))[1] AS options
-			FROM (SELECT p.start_date, p.options, extract(epoch FROM p.completion_date - p.start_date) AS seconds
+			       percentile_cont(0.9) WITHIN GROUP (ORDER BY c.seconds) AS p90
+			FROM (SELECT extract(epoch FROM p.completion_date - p.start_date) AS seconds
 			      FROM xtk.workflow_task p
 			      WHERE p.workflow_id = t.workflow_id AND p.mode = t.mode AND p.status = 'completed' AND p.id < t.id
 			      ORDER BY p.start_date DESC, p.id DESC
 			      LIMIT 30) c) usual ON true
 		WHERE t.id = $1`, id).QueryRow(func(row pgx.Row) error {
-		return row.Scan(append(r.fields(), &r.Build, &r.BackendPID, &r.CutOff, &r.Args, &r.Options, &r.ErrorDetail,
-			&r.CancelAt, &r.Losses, &r.State, &r.Failed, &r.Severity,
-			&p10, &p50, &p90, &r.Usual.Runs, &r.Next, &r.Previous, &r.OptionsChanged)...)
+		var p10, p50, p90 float64
+		err := row.Scan(append(r.fields(), &r.Build, &r.BackendPID, &r.CutOff, &r.Args, &r.Options, &r.ErrorDetail,
+			&r.CancelAt, &r.Losses, &r.State, &r.Failed, &r.Severity, &r.Built, &r.NextSlot, &r.OrderBy, &r.OrderAt,
+			&r.Busy, &r.LastEnded, &p10, &p50, &p90, &r.Usual.Runs)...)
+		r.Usual.P10, r.Usual.P50, r.Usual.P90 = seconds(p10), seconds(p50), seconds(p90)
+		return err
 	})
 	queueSteps(batch, id, &r.StepList)
 	queueEffects(batch, id, &r.Effects)
 	queueComparison(batch, id, &r.Compared)
-	err := d.Pool.SendBatch(ctx, batch).Close()
-	if errors.Is(err, pgx.ErrNoRows) {
-		return r, fmt.Errorf("run %d: %w", id, ErrNotFound)
-	}
-	if err != nil {
-		return r, fmt.Errorf("run %d: %w", id, err)
-	}
-	r.Usual.P10, r.Usual.P50, r.Usual.P90 = seconds(p10), seconds(p50), seconds(p90)
-	return r, nil
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -2539,6 +2539,7 @@ CREATE TABLE xtk.workflow_log (
 ) PARTITION BY RANGE (log_date);
 CREATE INDEX workflow_log_log_date_idx ON ONLY xtk.workflow_log USING btree (log_date);
 CREATE INDEX workflow_log_task_id_id_idx ON ONLY xtk.workflow_log USING btree (task_id, id);
+CREATE INDEX workflow_log_trouble ON ONLY xtk.workflow_log USING btree (task_id, level, id) WHERE (level <> 'info'::text);
 CREATE INDEX workflow_log_workflow_id_log_date_idx ON ONLY xtk.workflow_log USING btree (workflow_id, log_date);
 
 CREATE TABLE xtk.workflow_log_default PARTITION OF xtk.workflow_log DEFAULT;

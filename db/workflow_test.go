@@ -94,8 +94,8 @@ func TestRunPage(t *testing.T) {
 	if r.Usual.Runs != 2 || r.Usual.P50 != 15*time.Second || r.StepList[2].Usual.P50 != 15*time.Second || len(r.Effects) != 1 {
 		t.Errorf("got usual %+v, third step %+v, %d effects, want 2 runs of 15 s and 1 effect", r.Usual, r.StepList[2], len(r.Effects))
 	}
-	if r.Next != 0 || r.Previous == 0 {
-		t.Errorf("got next %d, previous %d, want none and one", r.Next, r.Previous)
+	if want := (db.Situation{State: db.Started, Built: true}); r.Situation() != want || r.LastEnded != failed || r.OrderAt != nil {
+		t.Errorf("got %+v, last ended %d, order at %v, want %+v, the run itself and no order", r.Situation(), r.LastEnded, r.OrderAt, want)
 	}
 	if _, err := d.Pool.Exec(t.Context(), `
 		UPDATE xtk.workflow_task SET result = '{"steps": ["first", "second", "new", "third"]}' WHERE id = $1`, failed); err != nil {

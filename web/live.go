@@ -49,16 +49,7 @@ func (s *Server) live(c echo.Context, id, after int64) (views.Live, int64, error
 	if err != nil {
 		return views.Live{}, after, err
 	}
-	page := s.plainPage(c)
-	shown := s.runFacts(page, run)
-	workflow, err := s.db.Workflow(ctx, run.WorkflowID)
-	if err != nil {
-		return views.Live{}, after, err
-	}
-	shown.Next, shown.Can, shown.Admin = moment(workflow.Next), ordersFor(s.actor(c), workflow.Situation()), s.actor(c).Has(db.Administration)
-	if workflow.OrderAt != nil {
-		shown.OrderAt, shown.OrderBy = *workflow.OrderAt, workflow.OrderBy
-	}
+	shown := s.runPage(c, s.plainPage(c), run)
 	shown.Log = views.Log{Run: id, Lines: logLines(lines), Following: true}
 	if len(lines) > 0 {
 		after = lines[len(lines)-1].ID

@@ -19,22 +19,24 @@ func (s *Server) showRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	run, err := s.db.Run(c.Request().Context(), id)
+	log, filter, err := logAsked(c)
 	if err != nil {
 		return err
 	}
+	run, journal, err := s.db.RunWithLog(c.Request().Context(), id, filter)
+	if err != nil {
+		return err
+	}
+	log = logShown(c, log, run, journal)
 	page := s.page(c, views.SectionRuns, "")
 	label := labelOf(page.Lang, run.Workflow, run.Label)
 	page.Title, page.Tape.Own = label, run.Workflow
 	page.Crumbs = runCrumbs(page, run)
 	if run.Mode == "simulation" && run.Status == "completed" && c.QueryParam("as") != "run" {
-		return s.showSimulation(c, page, run)
+		return s.showSimulation(c, page, run, log)
 	}
-	shown, err := s.runPage(c, page, run)
-	if err != nil {
-		return err
-	}
-	shown.Page.Live = shown.State == views.Running
+	shown := s.runPage(c, page, run)
+	shown.Log, shown.Page.Live = log, shown.State == views.Running
 	return s.render(c, http.StatusOK, views.RunPage(shown))
 }
 
@@ -47,22 +49,16 @@ func runCrumbs(page views.Page, run db.Run) []views.Crumb {
 	}
 }
 
-// runPage turns a run into its page, with the stretch of its log that the address asks for.
-func (s *Server) runPage(c echo.Context, page views.Page, run db.Run) (views.Run, error) {
+// runPage turns a run into its page, but for its log.
+func (s *Server) runPage(c echo.Context, page views.Page, run db.Run) views.Run {
 	shown := s.runFacts(page, run)
-	workflow, err := s.db.Workflow(c.Request().Context(), run.WorkflowID)
-	if err != nil {
-		return shown, err
+	shown.Next = moment(run.NextSlot)
+	shown.Can, shown.Admin = ordersFor(s.actor(c), run.Situation()), s.actor(c).Has(db.Administration)
+	shown.WorkflowPaused = run.Failed && run.State == db.Paused && run.LastEnded == run.ID
+	if run.OrderAt != nil {
+		shown.OrderAt, shown.OrderBy = *run.OrderAt, run.OrderBy
 	}
-	shown.Next = moment(workflow.Next)
-	shown.Can = ordersFor(s.actor(c), workflow.Situation())
-	shown.Admin = s.actor(c).Has(db.Administration)
-	shown.WorkflowPaused = workflow.Failed && workflow.State == db.Paused && workflow.Last != nil && workflow.Last.ID == run.ID
-	if workflow.OrderAt != nil {
-		shown.OrderAt, shown.OrderBy = *workflow.OrderAt, workflow.OrderBy
-	}
-	shown.Log, err = s.logPart(c, run, shown.State == views.Running)
-	return shown, err
+	return shown
 }
 
 // runFacts are what a run's page shows besides its log and its orders.

@@ -18,30 +18,29 @@ const (
 	logDownload = 10_000 // lines read at once while a log is downloaded
 )
 
-// logPart is the stretch of a run's log that the address asks for: its last lines, those before a line, or those
-// around a line that somebody linked to.
-func (s *Server) logPart(c echo.Context, run db.Run, following bool) (views.Log, error) {
-	ctx := c.Request().Context()
-	shown := views.Log{Run: run.ID, Following: following, Level: c.QueryParam("level"), Query: strings.TrimSpace(c.QueryParam("q"))}
+// logAsked is the stretch of a run's log that the address asks for: its last lines, those before a line, or those around a
+// line that somebody linked to.
+func logAsked(c echo.Context) (views.Log, db.LogFilter, error) {
+	shown := views.Log{Level: c.QueryParam("level"), Query: strings.TrimSpace(c.QueryParam("q"))}
 	step, badStep := placeParam(c, "step", 16)
 	before, badBefore := placeParam(c, "before", 64)
 	line, badLine := placeParam(c, "line", 63)
 	if err := cmp.Or(badStep, badBefore, badLine); err != nil {
-		return shown, err
+		return shown, db.LogFilter{}, err
 	}
 	shown.Step = int(step)
-	filter := db.LogFilter{TaskID: run.ID, Step: shown.Step, Search: shown.Query, Limit: logPage}
+	filter := db.LogFilter{Step: shown.Step, Search: shown.Query, Limit: logPage}
 	switch shown.Level {
 	case "":
 	case "warning", "error", "sql":
 		filter.Levels = []string{shown.Level}
 	default:
-		return shown, badInput("level=" + shown.Level)
+		return shown, filter, badInput("level=" + shown.Level)
 	}
 	if len(shown.Query) > 100 {
-		return shown, badInput("q")
+		return shown, filter, badInput("q")
 	}
-	shown.Following = following && shown.Level == "" && shown.Query == "" && shown.Step == 0
+	shown.Following = shown.Level == "" && shown.Query == "" && shown.Step == 0
 	if before > 0 {
 		filter.Before, shown.Following = before, false
 	}
@@ -49,24 +48,22 @@ func (s *Server) logPart(c echo.Context, run db.Run, following bool) (views.Log,
 		// Half a page behind the line, so that what led to it is there, too.
 		filter.Before, shown.Marked = line+logPage/2, line
 	}
-	lines, more, err := s.db.Log(ctx, filter)
-	if err != nil {
-		return shown, err
-	}
-	count, err := s.db.CountLog(ctx, db.LogFilter{TaskID: run.ID, Step: shown.Step, Search: shown.Query})
-	if err != nil {
-		return shown, err
-	}
-	shown.Lines = logLines(lines)
-	shown.Total, shown.Warnings, shown.Errors = int64(count.All), int64(count.Warnings), int64(count.Errors)
-	if more && len(lines) > 0 {
-		shown.Earlier = max(shown.Total-int64(len(lines)), 1)
+	return shown, filter, nil
+}
+
+// logShown fills in what was read. Only the log of a run that is on is followed.
+func logShown(c echo.Context, shown views.Log, run db.Run, journal db.Journal) views.Log {
+	shown.Run, shown.Following = run.ID, shown.Following && run.Status == "running"
+	shown.Lines, shown.Total = logLines(journal.Lines), int64(journal.Count.All)
+	shown.Warnings, shown.Errors = int64(journal.Count.Warnings), int64(journal.Count.Errors)
+	if journal.More && len(journal.Lines) > 0 {
+		shown.Earlier = max(shown.Total-int64(len(journal.Lines)), 1)
 		query := c.Request().URL.Query()
 		query.Del("line")
-		query.Set("before", strconv.FormatInt(lines[0].ID, 10))
+		query.Set("before", strconv.FormatInt(journal.Lines[0].ID, 10))
 		shown.EarlierAt = fmt.Sprintf("/runs/%d?%s#log", run.ID, query.Encode())
 	}
-	return shown, nil
+	return shown
 }
 
 func logLines(lines []db.LogLine) []views.LogLine {

@@ -30,11 +30,7 @@ type planDetail struct {
 }
 
 // showSimulation shows what a run would do, step by step.
-func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) error {
-	workflow, err := s.db.Workflow(c.Request().Context(), run.WorkflowID)
-	if err != nil {
-		return err
-	}
+func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run, log views.Log) error {
 	usual, err := s.db.UsualRows(c.Request().Context(), run.WorkflowID, run.ID)
 	if err != nil {
 		return err
@@ -43,7 +39,7 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 		Page: page, ID: run.ID, Workflow: run.Workflow, Label: labelOf(page.Lang, run.Workflow, run.Label),
 		Package: packageOf(page.Lang, run.Package), State: views.Simulated, By: run.StartedBy,
 		Begun: run.Start, Ended: moment(run.End), CutOff: run.CutOff,
-		Can: ordersFor(s.actor(c), workflow.Situation()),
+		Can: ordersFor(s.actor(c), run.Situation()), Log: log,
 	}
 	effects, dropped := tableEffects(run.Effects)
 	report.Tables, report.Dropped = len(effects), dropped
@@ -62,10 +58,6 @@ func (s *Server) showSimulation(c echo.Context, page views.Page, run db.Run) err
 	}
 	shown := s.runFacts(page, run)
 	report.Options = shown.Options
-	report.Log, err = s.logPart(c, run, false)
-	if err != nil {
-		return err
-	}
 	return s.render(c, http.StatusOK, views.SimulationPage(report))
 }
 
