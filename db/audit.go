@@ -43,6 +43,18 @@ type AuditRow struct {
 // Audit writes an entry in the transaction of the change it tells of: both become true together or neither does.
 // Entries of a kind that an option XtkAudit_… switches off are left out, refusals and the switches themselves never.
 func (d *DB) Audit(ctx context.Context, tx pgx.Tx, e AuditEntry) error {
+	var batch pgx.Batch
+	if err := d.queueAudit(ctx, tx, &batch, e); err != nil {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("audit %s of %s: %w", e.Action, e.Entity, err)
+	}
+	return nil
+}
+
+// queueAudit is Audit with the writing left to a batch, which is the next one that the transaction sends.
+func (d *DB) queueAudit(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, e AuditEntry) error {
 	row, kept, err := nextAuditRow(ctx, tx, e)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
@@ -51,14 +63,12 @@ func (d *DB) Audit(ctx context.Context, tx pgx.Tx, e AuditEntry) error {
 		return nil
 	}
 	row.Hash = row.sum(d.key)
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		INSERT INTO xtk.audit (seq, entity_type, entity, action, operator_id, operator_login, changed_at, ip, allowed,
 		                       route, session, detail, prev_hash, hash)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, NULLIF($8, '')::inet, $9, NULLIF($10, ''), NULLIF($11, ''), $12::jsonb, $13, $14)`,
 		row.Seq, row.EntityType, row.Entity, row.Action, row.OperatorID, row.OperatorLogin, row.At, row.IP, row.Allowed,
-		row.Route, row.Session, row.Detail, row.PrevHash, row.Hash); err != nil {
-		return fmt.Errorf("audit %s of %s: %w", e.Action, e.Entity, err)
-	}
+		row.Route, row.Session, row.Detail, row.PrevHash, row.Hash)
 	return nil
 }
 

@@ -21,6 +21,9 @@ const (
 	ChannelOutbox = "nightshift_outbox"
 )
 
+// Self signs what the engine orders without a person.
+const Self = "nightshift"
+
 // OrderArgs is what an order carries besides its verb.
 type OrderArgs struct {
 	// Reason is shown wherever the pause or stop is.
@@ -45,10 +48,11 @@ type orderedWorkflow struct {
 	Waits       bool // the same order waits already
 }
 
-// Order queues an operator's order: the job, the pending state, the audit row and the log line become true together,
+// Order takes an operator's order: the job, the pending state, the audit row and the log line become true together,
 // then the engines are woken. It is a *MissingRight when the operator may not order (audited as refused), a *Refusal
 // when the workflow's state does not take the order or the same order waits already (logged on the workflow, no job),
-// ErrNotFound for an unknown workflow. UnconditionalStop is applied here, before it returns.
+// ErrNotFound for an unknown workflow. UnconditionalStop is applied here, before it returns, and so are RunNow, Simulate
+// and Wakeup, which only make a run due; the engines apply the others.
 func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command Command, args OrderArgs) error {
 	var refused error
 	var killed orderedWorkflow
@@ -131,8 +135,12 @@ func lockOrdered(ctx context.Context, tx pgx.Tx, id int64, command Command) (w o
 		SELECT COALESCE((SELECT id FROM xtk.workflow_task WHERE workflow_id = $1 AND status = 'running'), 0),
 		       COALESCE((SELECT COALESCE(long_value::text, string_value)
 		                 FROM xtk.option WHERE name = 'WdbcKillSessionPolicy'), '0'),
-		       EXISTS (SELECT FROM xtk.workflow_job WHERE workflow_id = $1 AND command = $2 AND applied_at IS NULL)`,
-		id, command).QueryRow(func(row pgx.Row) error { return row.Scan(&w.RunningTask, &w.KillPolicy, &w.Waits) })
+		       EXISTS (SELECT FROM xtk.workflow_job WHERE workflow_id = $1 AND command = $2 AND applied_at IS NULL)
+		       OR $2 IN ('run', 'simulate', 'wakeup') AND EXISTS (
+		              SELECT FROM xtk.workflow_event
+		              WHERE workflow_id = $1 AND status = 'pending' AND kind = 'manual' AND operator_login <> $3
+		                AND mode = CASE $2 WHEN 'simulate' THEN 'simulation' ELSE 'normal' END)`,
+		id, command, Self).QueryRow(func(row pgx.Row) error { return row.Scan(&w.RunningTask, &w.KillPolicy, &w.Waits) })
 	err = tx.SendBatch(ctx, &batch).Close()
 	w.Situation.Running = w.RunningTask != 0
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -158,7 +166,8 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 	if err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	if err := d.Audit(ctx, tx, orderEntry(actor, w, command, args, nil)); err != nil {
+	var batch pgx.Batch
+	if err := d.queueAudit(ctx, tx, &batch, orderEntry(actor, w, command, args, nil)); err != nil {
 		return err
 	}
 	line := command.AuditName() + " requested by " + actor.Login
@@ -171,14 +180,12 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 	if args.Reason != "" {
 		line += ": " + args.Reason
 	}
-	var batch pgx.Batch
 	QueueLine(&batch, w.ID, 0, "info", line)
-	// An unconditional stop is applied already, all other orders wait for an engine.
+	makesDue := QueueDue(&batch, w.ID, actor, command, args)
 	batch.Queue(`
 		INSERT INTO xtk.workflow_job (workflow_id, command, args, operator_id, operator_login, affinity, applied_at, outcome)
-		VALUES ($1, $2, $3, NULLIF($4, 0), $5, $6,
-		        CASE WHEN $2 = 'unconditional_stop' THEN now() END, CASE WHEN $2 = 'unconditional_stop' THEN 'applied' END)`,
-		w.ID, command, packed, actor.ID, actor.Login, w.Affinity)
+		VALUES ($1, $2, $3, NULLIF($4, 0), $5, $6, CASE WHEN $7 THEN now() END, CASE WHEN $7 THEN 'applied' END)`,
+		w.ID, command, packed, actor.ID, actor.Login, w.Affinity, makesDue || command == UnconditionalStop)
 	if pending := command.pending(w.Situation); pending != "" {
 		batch.Queue(`
 			UPDATE xtk.workflow
@@ -190,6 +197,25 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 		return fmt.Errorf("queue: %w", err)
 	}
 	return nil
+}
+
+// QueueDue writes the event that RunNow, Simulate and Wakeup are, and reports whether the order is one of these. Wakeup
+// brings forward what waits for its time, else makes one run due; the schedule does not move.
+func QueueDue(batch *pgx.Batch, workflowID int64, actor Actor, command Command, args OrderArgs) bool {
+	if command != RunNow && command != Simulate && command != Wakeup {
+		return false
+	}
+	batch.Queue(`
+		WITH woken AS (
+			UPDATE xtk.workflow_event
+			SET not_before = '-infinity'
+			WHERE $2 = 'wakeup' AND workflow_id = $1 AND status = 'pending' AND not_before > now()
+			RETURNING id)
+		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
+		SELECT $1, 'manual', CASE $2 WHEN 'simulate' THEN 'simulation' ELSE 'normal' END,
+		       jsonb_build_object('args', COALESCE($3::jsonb, 'null')), clock_timestamp(), NULLIF($4, 0), $5
+		WHERE NOT EXISTS (SELECT FROM woken)`, workflowID, command, args.Params, actor.ID, actor.Login)
+	return true
 }
 
 func orderEntry(actor Actor, w orderedWorkflow, command Command, args OrderArgs, refused error) AuditEntry {

@@ -13,12 +13,8 @@ import (
 	"nightshift/jobs"
 )
 
-const (
-	// nearly is how far ahead of a slot an alarm may ring for the rest to be waited out.
-	nearly = 5 * time.Second
-	// singly is how many missed slots get a row each; more become one row with their number.
-	singly = 24
-)
+// nearly is how far ahead of a slot an alarm may ring for the rest to be waited out.
+const nearly = 5 * time.Second
 
 // scheduled is a workflow whose schedule is watched.
 type scheduled struct {
@@ -82,8 +78,8 @@ func (w scheduled) after(at time.Time) *time.Time {
 }
 
 // plan gives each watched workflow that has no next slot one, sets the alarms, and waits out what nearly comes: a slot,
-// the end of a pause or of a freeze.
-func (e *Engine) plan(ctx context.Context) error {
+// the end of a pause or of a freeze. Sessions are made ready for the runs that soon begin, as far as there is room for them.
+func (e *Engine) plan(ctx context.Context, room int) error {
 	rows, err := e.config.DB.Pool.Query(ctx, watched)
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
@@ -113,7 +109,7 @@ func (e *Engine) plan(ctx context.Context) error {
 			runs++
 		}
 	}
-	e.spares.expect(ctx, runs)
+	e.spares.expect(ctx, min(runs, room))
 	if soonest < nearly {
 		e.clock.again(soonest)
 	}
@@ -138,7 +134,7 @@ func (e *Engine) planOne(ctx context.Context, w scheduled, next time.Time) error
 }
 
 // due turns every slot that has come into a row, once, however many processes see it: the workflow's row is locked, the
-// slot's row is unique, and the next slot moves on in the same transaction.
+// slot's row is unique, and the next slot moves on in the same transaction. All that is due at once is answered at once.
 func (e *Engine) due(ctx context.Context) error {
 	return e.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, watched+`
@@ -163,11 +159,11 @@ func (e *Engine) due(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var batch pgx.Batch
+		var a answers
 		for i, w := range all {
-			w.settle(&batch, come[i], frozen)
+			a.settle(w, come[i], frozen)
 		}
-		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		if err := a.write(ctx, tx); err != nil {
 			return fmt.Errorf("answer the due slots: %w", err)
 		}
 		return nil
@@ -206,110 +202,6 @@ func (w scheduled) slots() []time.Time {
 			return slots
 		}
 	}
-}
-
-// answer is what becomes of slots: rows of one kind, status and reason.
-type answer struct{ kind, status, reason string }
-
-// settle answers the slots that have come and moves the workflow on to its next one.
-func (w scheduled) settle(batch *pgx.Batch, slots []time.Time, frozen map[int64]bool) {
-	next := w.after(slots[len(slots)-1])
-	switch {
-	case w.State != db.Started:
-		slots, next = w.duringPause(slots, next)
-		w.insert(batch, slots, answer{"scheduled", "skipped", "paused"})
-	case !w.Built:
-		w.insert(batch, slots, answer{"scheduled", "skipped", "not_configured"})
-	default:
-		w.answer(batch, slots, frozen)
-	}
-	batch.Queue(`
-		UPDATE xtk.workflow
-		SET next_processing = $3
-		WHERE id = $1 AND next_processing = $2`, w.ID, *w.Next, next)
-	if next == nil {
-		db.QueueLine(batch, w.ID, 0, "info", "The schedule has ended: there is no next run")
-	}
-	db.QueueNotice(batch, db.ChannelWork, w.ID)
-}
-
-// duringPause are the slots before the end of the pause, and the first one that is not. What comes from the end on is
-// left to the workflow that is started again, however late its pause is ended.
-func (w scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time, *time.Time) {
-	for i, slot := range slots {
-		if w.PauseUntil != nil && !slot.Before(*w.PauseUntil) {
-			return slots[:i], &slots[i]
-		}
-	}
-	return slots, next
-}
-
-// answer lets the slots of a workflow that works become runs, except for those of a freeze.
-func (w scheduled) answer(batch *pgx.Batch, all []time.Time, frozen map[int64]bool) {
-	var slots, skipped []time.Time
-	for _, slot := range all {
-		if frozen[slot.UnixMicro()] {
-			skipped = append(skipped, slot)
-		} else {
-			slots = append(slots, slot)
-		}
-	}
-	w.insert(batch, skipped, answer{"scheduled", "skipped", db.ReasonFreeze})
-	switch {
-	case len(slots) == 0:
-	case len(slots) == 1 && w.Now.Sub(slots[0]) <= db.Lateness:
-		w.insert(batch, slots, answer{"scheduled", "pending", ""})
-	default:
-		w.catchUp(batch, slots)
-	}
-}
-
-// catchUp answers slots that came while no process was up: the last one runs now, once, unless the schedule's time range
-// forbids it; the others are written down as missed.
-func (w scheduled) catchUp(batch *pgx.Batch, slots []time.Time) {
-	count, last := len(slots), slots[len(slots)-1]
-	onTime := w.Now.Sub(last) <= db.Lateness
-	missed, says := slots[:count-1], "one run catches up"
-	if onTime || w.Schedule.CatchUpAllowed(w.Now, w.Zone) {
-		w.insert(batch, slots[count-1:], answer{"catch_up", "pending", ""})
-	} else {
-		missed, says = slots, "not caught up outside the allowed time range "+w.Schedule.WindowFrom+"–"+w.Schedule.WindowTo
-	}
-	w.insert(batch, missed, answer{"scheduled", "missed", "service_down"})
-	if onTime {
-		count--
-	}
-	db.QueueLine(batch, w.ID, 0, "warning", fmt.Sprintf("%d occurrence(s) missed while no process was up, the first due %s: %s",
-		count, w.local(slots[0]), says))
-}
-
-// insert writes slots with their answer; very many that were not run become one row a month with their number.
-func (w scheduled) insert(batch *pgx.Batch, slots []time.Time, a answer) {
-	if len(slots) <= singly {
-		w.insertRow(batch, slots, 1, nil, a)
-		return
-	}
-	for len(slots) > 0 {
-		month := slots[0].In(w.Zone).Format("2006-01")
-		n := 1
-		for n < len(slots) && slots[n].In(w.Zone).Format("2006-01") == month {
-			n++
-		}
-		w.insertRow(batch, slots[:1], n, &slots[n-1], a)
-		slots = slots[n:]
-	}
-}
-
-// insertRow writes a row for each slot, or one that stands for many, up to a moment.
-func (w scheduled) insertRow(batch *pgx.Batch, slots []time.Time, occurrences int, to *time.Time, a answer) {
-	if len(slots) == 0 {
-		return
-	}
-	batch.Queue(`
-		INSERT INTO xtk.workflow_event (workflow_id, kind, status, reason, scheduled_at, occurrences, scheduled_to)
-		SELECT $1, $2, $3, NULLIF($4, ''), slot, $6, $7
-		FROM unnest($5::timestamptz[]) slot
-		ON CONFLICT DO NOTHING`, w.ID, a.kind, a.status, a.reason, slots, occurrences, to)
 }
 
 // local is a moment as log lines tell it: in the schedule's zone.

@@ -149,36 +149,43 @@ func (e *Engine) work(ctx context.Context) {
 // their work.
 func (e *Engine) round(ctx context.Context, everything bool) []error {
 	work, err := e.look(ctx)
-	ordered := len(work.orders) > 0
 	if err != nil {
 		return []error{err}
 	}
-	said := []error{nil} // the look's
+	ordered := len(work.orders) > 0
+	stirred := ordered || work.due || work.pauses || everything // what could run is no longer what was seen
+	said, begun := []error{nil}, 0                              // nil is the look's
 	for _, part := range []struct {
 		needed bool
 		do     func(context.Context) error
 	}{
 		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
 		{ordered, func(ctx context.Context) error { return e.applyOrders(ctx, work.orders) }},
-		{work.unplanned || everything, e.plan}, {work.due || everything, e.due},
+		{work.unplanned || everything, func(ctx context.Context) error { return e.plan(ctx, work.room) }},
+		{work.due || everything, e.due},
 		{work.pauses || everything, e.selfOrders},
-		{work.events || ordered || work.due || everything, e.claim},
-		{work.events || ordered || work.due || everything, e.skip},
+		{stirred, func(ctx context.Context) (err error) { work.openings, err = e.openings(ctx); return err }},
+		{true, func(ctx context.Context) (err error) { begun, err = e.claim(ctx, work.openings); return err }},
 	} {
 		if part.needed {
 			said = append(said, part.do(ctx))
 		}
 	}
-	if ordered {
-		e.ring() // a start has a schedule to plan
+	if stirred || work.events > begun {
+		said = append(said, e.skip(ctx))
+	}
+	if ordered || begun > 0 && work.events > begun {
+		e.ring() // a start has a schedule to plan, and a look shows only so many events
 	}
 	return said
 }
 
 // work is what a look at the database found to do.
 type work struct {
-	orders                         []waiting
-	unplanned, due, events, pauses bool
+	orders                 []waiting
+	unplanned, due, pauses bool
+	events                 int // that are pending
+	openings
 }
 
 // look asks in one question what a round has to do, so that a bell costs little and an order reaches its run quickly.
@@ -199,11 +206,12 @@ func (e *Engine) look(ctx context.Context) (w work, err error) {
 		                 AND next_processing IS NULL AND schedule ->> 'kind' <> 'none'),
 		       EXISTS (SELECT FROM xtk.workflow
 		               WHERE state IN ('started', 'pause_pending', 'paused') AND next_processing <= now()),
-		       EXISTS (SELECT FROM xtk.workflow_event WHERE status = 'pending'),
 		       EXISTS (SELECT FROM xtk.workflow
-		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now())`).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&w.unplanned, &w.due, &w.events, &w.pauses)
+		               WHERE state IN ('paused', 'pause_pending') AND pause_until <= now()),
+		       (SELECT count(*) FROM xtk.workflow_event WHERE status = 'pending')`).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&w.unplanned, &w.due, &w.pauses, &w.events)
 	})
+	w.ask(&batch, e.names, e.nodeNow())
 	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return w, fmt.Errorf("look for work: %w", err)
 	}

@@ -103,9 +103,9 @@ func TestFreezeAtClockChange(t *testing.T) {
 	n.exec(`INSERT INTO xtk.freeze (reason, by_login, since, until) VALUES ('night', 'kim', '2025-10-26 02:00 Europe/Paris'::timestamptz - interval '1 hour', '2025-10-26 01:30+00')`)
 	if err := pgx.BeginFunc(t.Context(), n.d.Pool, func(tx pgx.Tx) error {
 		frozen, err := frozenOf(t.Context(), tx, w.slots())
-		var batch pgx.Batch
-		w.answer(&batch, w.slots(), frozen)
-		return errors.Join(err, tx.SendBatch(t.Context(), &batch).Close())
+		var a answers
+		a.answer(w, w.slots(), frozen)
+		return errors.Join(err, a.write(t.Context(), tx))
 	}); err != nil {
 		t.Fatal(err)
 	}

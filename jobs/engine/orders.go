@@ -18,7 +18,7 @@ type order struct {
 	ID         int64
 	Command    db.Command
 	Args       db.OrderArgs
-	OperatorID *int64
+	OperatorID int64
 	Login      string
 
 	Workflow    int64
@@ -88,7 +88,7 @@ func lockOrder(ctx context.Context, tx pgx.Tx, id, workflow int64) (o order, fou
 	})
 	// What was skipped while the workflow was paused, and whether its newest run failed, decide how a start goes on.
 	batch.Queue(`
-		SELECT j.command, j.args, j.operator_id, j.operator_login,
+		SELECT j.command, j.args, COALESCE(j.operator_id, 0), j.operator_login,
 		       COALESCE(t.id, 0), COALESCE(t.mode, ''), t.cancel_requested IS NOT NULL,
 		       (SELECT COALESCE(sum(e.occurrences), 0) FROM xtk.workflow_event e
 		        WHERE e.workflow_id = w.id AND e.status = 'skipped' AND e.reason = 'paused'
@@ -150,12 +150,8 @@ func (o order) apply(batch *pgx.Batch) (outcome string, err error) {
 			return "", nil
 		}
 		o.begin(batch, true)
-	case db.Simulate:
-		return applied, o.makeDue(batch, "manual", "simulation", map[string]any{"args": o.Args.Params})
-	case db.RunNow:
-		return applied, o.makeDue(batch, "manual", "normal", map[string]any{"args": o.Args.Params})
-	case db.Wakeup:
-		return applied, o.wakeup(batch)
+	case db.Simulate, db.RunNow, db.Wakeup: // a console of an earlier version left them to the engine
+		db.QueueDue(batch, o.Workflow, db.Actor{ID: o.OperatorID, Login: o.Login}, o.Command, o.Args)
 	default:
 		return "void: unknown", nil
 	}

@@ -68,24 +68,6 @@ func (o order) askToStop(batch *pgx.Batch) {
 	db.QueueNotice(batch, db.ChannelStop, o.Task)
 }
 
-// wakeup brings what waits forward to now; when nothing waits, one run is due now. The schedule does not move.
-func (o order) wakeup(batch *pgx.Batch) error {
-	packed, err := json.Marshal(map[string]any{"args": o.Args.Params})
-	if err != nil {
-		return fmt.Errorf("payload: %w", err)
-	}
-	batch.Queue(`
-		WITH woken AS (
-			UPDATE xtk.workflow_event
-			SET not_before = '-infinity'
-			WHERE workflow_id = $1 AND status = 'pending' AND not_before > now()
-			RETURNING id)
-		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
-		SELECT $1, 'manual', 'normal', $2, clock_timestamp(), $3, $4
-		WHERE NOT EXISTS (SELECT FROM woken)`, o.Workflow, packed, o.OperatorID, o.Login)
-	return nil
-}
-
 // makeDue writes an event in the name of who ordered it.
 func (o order) makeDue(batch *pgx.Batch, kind, mode string, payload map[string]any) error {
 	packed, err := json.Marshal(payload)
@@ -94,7 +76,7 @@ func (o order) makeDue(batch *pgx.Batch, kind, mode string, payload map[string]a
 	}
 	batch.Queue(`
 		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
-		VALUES ($1, $2, $3, $4, clock_timestamp(), $5, $6)`, o.Workflow, kind, mode, packed, o.OperatorID, o.Login)
+		VALUES ($1, $2, $3, $4, clock_timestamp(), NULLIF($5, 0), $6)`, o.Workflow, kind, mode, packed, o.OperatorID, o.Login)
 	return nil
 }
 
@@ -171,12 +153,9 @@ func (e *Engine) selfOrders(ctx context.Context) error {
 	return nil
 }
 
-// self signs what the engine orders without a person.
-const self = "nightshift"
-
 // selfOrder starts one workflow in the system's name: a planned pause goes on, a failure begins anew.
 func selfOrder(ctx context.Context, tx pgx.Tx, workflow int64, failed bool) error {
-	o := order{Workflow: workflow, Login: self, Command: db.Start, Args: db.OrderArgs{From: db.Paused, FromFailed: failed}}
+	o := order{Workflow: workflow, Login: db.Self, Command: db.Start, Args: db.OrderArgs{From: db.Paused, FromFailed: failed}}
 	var dueNow bool
 	err := tx.QueryRow(ctx, `
 		SELECT w.state, COALESCE(w.next_processing <= now() AND NOT xtk.frozen(now()), false),
@@ -208,10 +187,10 @@ func selfOrder(ctx context.Context, tx pgx.Tx, workflow int64, failed bool) erro
 func (o order) endPause(batch *pgx.Batch, dueNow bool) error {
 	switch {
 	case o.Situation.State == db.PausePending:
-		return o.resume(batch, "", nil, "Started by "+self+": the pause ended before the run in progress")
+		return o.resume(batch, "", nil, "Started by "+db.Self+": the pause ended before the run in progress")
 	case dueNow && o.PausedSlots > 0:
 		return o.resume(batch, "", nil, fmt.Sprintf(
-			"Started by %s: %d occurrence(s) missed during the pause, the run that is due now makes up for them", self, o.PausedSlots))
+			"Started by %s: %d occurrence(s) missed during the pause, the run that is due now makes up for them", db.Self, o.PausedSlots))
 	}
 	return o.start(batch)
 }

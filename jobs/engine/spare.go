@@ -13,11 +13,11 @@ import (
 )
 
 // A process keeps spareSessions ready, because opening one takes longer than all the rest of a claim, and as many more as
-// slots come due within spareAhead, up to spareMost: the ceiling on simultaneous runs where nobody has set another. A
-// session serves one run after the other for spareFor at most, so that what the server remembers for it stays bounded.
+// slots come due within spareAhead and may run at once, up to spareMost. A session serves one run after the other for
+// spareFor at most, so that what the server remembers for it stays bounded.
 const (
 	spareSessions = 3
-	spareMost     = 20
+	spareMost     = 64
 	spareAhead    = 3 * sweepEvery
 	spareFor      = time.Hour
 )
@@ -84,8 +84,8 @@ func (s *spares) next() *pgx.Conn {
 	}
 }
 
-// giveBack frees the lock of a run that has ended well and keeps its session for another one, as if it were new but for
-// what the server has read for it, or closes it.
+// giveBack frees the lock of a run that has ended well, or has not begun, and keeps its session for another one, as if it
+// were new but for what the server has read for it, or closes it.
 func (s *spares) giveBack(ctx context.Context, session *pgx.Conn) error {
 	if !s.lacks() {
 		return letGo(ctx, session)
