@@ -271,11 +271,11 @@ func BenchmarkRunPage(b *testing.B) {
 }
 
 // BenchmarkRunNow measures from the order to the notice of the run's first log line, against a bare row with a notice
-// of its own that another connection answers with a row.
+// of its own that another connection answers with a row. The cleanup leaves every session with plans to be made anew,
+// because it vacuums and analyses all tables; after the other workflow they hold.
 func BenchmarkRunNow(b *testing.B) {
 	d := empty(b)
 	start(b, d.URL())
-	started(b, d, "cleanup")
 	ctx := context.Background()
 	listener, err := pgx.Connect(ctx, d.URL())
 	if err != nil {
@@ -285,25 +285,30 @@ func BenchmarkRunNow(b *testing.B) {
 	if _, err := listener.Exec(ctx, "LISTEN nightshift_log; LISTEN nightshift_bench"); err != nil {
 		b.Fatal(err)
 	}
-	var ours, floor []time.Duration
-	for range 30 {
-		before := newestTask(b, d)
-		begin := time.Now()
-		order(b, d, "cleanup", "run")
-		ours = append(ours, noticed(b, listener, "nightshift_log", begin))
-		awaitTask(b, d, "cleanup", before, "completed")
-		begin = time.Now()
-		if _, err := d.Pool.Exec(ctx, `
-			WITH due AS (INSERT INTO xtk.workflow_log (workflow_id, message) VALUES (0, 'floor') RETURNING id)
-			SELECT pg_notify('nightshift_bench', id::text) FROM due`); err != nil {
-			b.Fatal(err)
-		}
-		floor = append(floor, noticed(b, listener, "nightshift_bench", begin))
+	for _, workflow := range []string{"aliasCleansing", "cleanup"} {
+		started(b, d, workflow)
+		b.Run(workflow, func(b *testing.B) {
+			var ours, floor []time.Duration
+			for range 30 {
+				before := newestTask(b, d)
+				begin := time.Now()
+				order(b, d, workflow, "run")
+				ours = append(ours, noticed(b, listener, "nightshift_log", begin))
+				awaitTask(b, d, workflow, before, "completed")
+				begin = time.Now()
+				if _, err := d.Pool.Exec(ctx, `
+					WITH due AS (INSERT INTO xtk.workflow_log (workflow_id, message) VALUES (0, 'floor') RETURNING id)
+					SELECT pg_notify('nightshift_bench', id::text) FROM due`); err != nil {
+					b.Fatal(err)
+				}
+				floor = append(floor, noticed(b, listener, "nightshift_bench", begin))
+			}
+			p50, p95 := percentiles(ours)
+			floor50, _ := percentiles(floor)
+			report(b, "p50-ms", p50, floor50)
+			b.ReportMetric(p95, "p95-ms")
+		})
 	}
-	p50, p95 := percentiles(ours)
-	floor50, _ := percentiles(floor)
-	report(b, "p50-ms", p50, floor50)
-	b.ReportMetric(p95, "p95-ms")
 }
 
 // noticed waits for a notice on the channel and returns the time since begin; notices of others are dropped.

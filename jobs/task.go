@@ -42,7 +42,8 @@ func Warm(ctx context.Context, session *pgx.Conn) error {
 	return nil
 }
 
-// readTask reads the row of a task that is running, and how far the database's clock is ahead of ours.
+// readTask reads the row of a task that is running, and how far the database's clock is ahead of ours, and names the
+// session after the run, for whoever looks at the server.
 func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset time.Duration, err error) {
 	t = task{id: id, kept: map[string]string{}}
 	var now time.Time
@@ -50,12 +51,13 @@ func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset 
 	args := map[string]any{}
 	err = session.QueryRow(ctx, `
 		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp(),
-		       t.trigger, coalesce(t.event_id, 0), t.due_at
+		       t.trigger, coalesce(t.event_id, 0), t.due_at,
+		       set_config('application_name', left('nightshift ' || w.internal_name || ' #' || t.id, 63), false)
 		FROM xtk.workflow_task t
 		JOIN xtk.workflow w ON w.id = t.workflow_id
 		WHERE t.id = $1
 		  AND t.status = 'running'`, id).
-		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due)
+		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due, nil)
 	if err != nil {
 		return t, 0, fmt.Errorf("read task %d: %w", id, err)
 	}

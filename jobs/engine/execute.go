@@ -35,7 +35,6 @@ func (e *Engine) begin(ctx context.Context, x *execution) {
 
 // execute runs the function and sees to its session. A session that was lost wrote no end: the run is taken over.
 func (e *Engine) execute(ctx context.Context, x *execution) {
-	x.nameSession(ctx)
 	outcome := jobs.Execute(ctx, jobs.Execution{DB: e.config.DB, Session: x.session, TaskID: x.task, Workflow: x.workflow, RawLog: e.rawLog(),
 		Finish: func(end context.Context, tx pgx.Tx, o jobs.Outcome) error {
 			return x.finish(end, tx, o, errors.Is(context.Cause(ctx), errShutdown))
@@ -67,14 +66,6 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 		log.InfoContext(end, "a run ended", "rows", outcome.RowsChanged)
 	}
 	e.ring()
-}
-
-// nameSession names the session after the run, for whoever looks at the server. One that is lost shows with the run's
-// first statement.
-func (x *execution) nameSession(ctx context.Context) {
-	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-	defer done()
-	_, _ = x.session.Exec(ctx, nameSession, fmt.Sprintf("nightshift %s #%d", x.workflow.Name, x.task))
 }
 
 // stopTask stops a run of this process as its row asks: at its next safe point, or by cutting its session at once, so

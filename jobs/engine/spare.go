@@ -37,11 +37,12 @@ func newSpares(d *db.DB) *spares {
 	return &spares{db: d, ready: make(chan *pgx.Conn, spareMost), wanted: spareSessions}
 }
 
-// The statements that a claim needs of its session, the same when a spare one learns them.
+// The statements that a claim needs of its session, the same when a spare one learns them. What waits is not ended for
+// being idle; a run is.
 const (
-	lockSession = `SELECT pg_try_advisory_lock($1, $2)`
-	nameSession = `SELECT set_config('application_name', left($1, 63), false)`
+	lockSession = `SELECT pg_try_advisory_lock($1, $2) FROM set_config('idle_session_timeout', '60s', false)`
 	freeSession = `SELECT pg_advisory_unlock_all()`
+	restSession = `SELECT set_config('idle_session_timeout', '0', false), set_config('application_name', 'nightshift spare session', false)`
 )
 
 // take returns a session that has tried to get a workflow's lock: one that waits and still answers, else a new one. Most
@@ -53,11 +54,7 @@ func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, f
 		}
 	}()
 	for session := s.next(); session != nil; session = s.next() {
-		// What waits is not ended for being idle; a run is.
-		var batch pgx.Batch
-		batch.Queue(`SET idle_session_timeout = '60s'`)
-		batch.Queue(lockSession, db.LockWorkflow, workflow).QueryRow(func(row pgx.Row) error { return row.Scan(&free) })
-		if err := session.SendBatch(ctx, &batch).Close(); err == nil {
+		if err := session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free); err == nil {
 			return session, free, nil
 		}
 		_ = session.Close(ctx)
@@ -129,10 +126,8 @@ func renew(ctx context.Context, session *pgx.Conn) error {
 	if _, err := session.Exec(ctx, `DISCARD ALL`); err != nil {
 		return err
 	}
-	var batch pgx.Batch
-	batch.Queue(`SET idle_session_timeout = 0`)
-	batch.Queue(nameSession, "nightshift spare session")
-	return session.SendBatch(ctx, &batch).Close()
+	_, err := session.Exec(ctx, restSession)
+	return err
 }
 
 // expect says how many runs will soon begin, and opens or closes what is missing or left over.
@@ -197,10 +192,9 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 // is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
 	var batch pgx.Batch
-	batch.Queue(`SET idle_session_timeout = 0`)
 	batch.Queue(lockSession, db.LockWorkflow, 0) // no workflow has this id
-	batch.Queue(nameSession, "nightshift spare session")
 	batch.Queue(freeSession)
+	batch.Queue(restSession)
 	if err := session.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}

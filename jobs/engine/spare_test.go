@@ -24,7 +24,7 @@ func TestSpares(t *testing.T) {
 		if !free {
 			t.Error("lock of workflow 73: got taken, want free")
 		}
-		if _, err := session.Exec(t.Context(), nameSession, "run"); err != nil {
+		if _, err := session.Exec(t.Context(), `SET application_name = 'run'`); err != nil {
 			t.Error(err)
 		}
 		if err := letGo(t.Context(), session); err != nil {
