@@ -219,6 +219,50 @@ func TestThousandOrders(t *testing.T) {
 	}
 }
 
+// TestOrderMakesDue: run, simulate and wakeup make one run due where they are given. While it waits it is shown as asked
+// for and the same order is refused; the engine's own runs are in nobody's way.
+func TestOrderMakesDue(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	give := func(id int64, command db.Command) error {
+		return d.Order(t.Context(), kim(), id, command, db.OrderArgs{Params: map[string]string{"full": "1"}})
+	}
+	refused := func(id int64, commands ...db.Command) {
+		t.Helper()
+		for _, command := range commands {
+			var refusal *db.Refusal
+			if err := give(id, command); !errors.As(err, &refusal) || refusal.Key != "order.refused.requested" {
+				t.Errorf("%s: got %v, want refused because it waits already", command, err)
+			}
+		}
+	}
+	for command, mode := range map[db.Command]string{db.RunNow: "normal", db.Simulate: "simulation", db.Wakeup: "normal"} {
+		id := addWorkflow(t, d, string(command), db.Started, false)
+		if _, err := d.Pool.Exec(t.Context(), `
+			INSERT INTO xtk.workflow_event (workflow_id, kind, mode, operator_login) VALUES ($1, 'manual', $2, 'nightshift')`, id, mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := give(id, command); err != nil {
+			t.Fatalf("%s: %s", command, err)
+		}
+		got := text(t, d, `
+			SELECT concat_ws(' ', j.outcome, j.applied_at IS NOT NULL, e.kind, e.mode, e.status, e.operator_login, e.operator_id, e.payload)
+			FROM xtk.workflow_job j
+			JOIN xtk.workflow_event e USING (workflow_id, operator_login)
+			WHERE j.workflow_id = $1`, id)
+		if want := "applied t manual " + mode + ` pending kim 901 {"args": {"full": "1"}}`; got != want {
+			t.Errorf("%s: got %s, want %s", command, got, want)
+		}
+		w, err := d.Workflow(t.Context(), id)
+		if err != nil || w.OrderBy != "kim" || w.OrderAt == nil {
+			t.Errorf("%s: got %q at %v, %v, want it shown as asked for by kim", command, w.OrderBy, w.OrderAt, err)
+		}
+		if refused(id, command); command != db.Simulate {
+			refused(id, db.RunNow, db.Wakeup)
+		}
+	}
+}
+
 // TestUnconditionalStop ends the run in the tables at once, with the step it was in and what was due.
 func TestUnconditionalStop(t *testing.T) {
 	t.Parallel()

@@ -102,6 +102,43 @@ func TestExclusive(t *testing.T) {
 	n.until("completed", tasksSQL, three)
 }
 
+// TestExclusiveOnesAlone: of workflows that must run alone and are due together, one waits for the other, those of another
+// node too.
+func TestExclusiveOnesAlone(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	var all []jobs.Workflow
+	for i := range 6 {
+		name := fmt.Sprintf("alone%d", i)
+		all = append(all, jobs.Workflow{Name: name, Run: func(ctx context.Context, r *jobs.Run) error {
+			_, err := r.Exec(ctx, "wait", `SELECT pg_sleep(0.05)`)
+			return err
+		}})
+		n.exec(`INSERT INTO xtk.workflow_event (workflow_id, kind) VALUES ($1, 'manual')`, n.add(name, db.Started,
+			fmt.Sprintf(`%s, exclusive = true, affinity = 'node%d'`, yearly, i%2)))
+	}
+	n.engine(Config{Node: "a", Affinities: []string{"node0"}}, all...)
+	n.engine(Config{Node: "b", Affinities: []string{"node1"}}, all...)
+	n.until("6", `SELECT count(*) FROM xtk.workflow_task WHERE status = 'completed'`)
+	if got := n.text(`SELECT count(*) FROM xtk.workflow_task t
+		JOIN xtk.workflow_task o ON o.id <> t.id AND o.start_date <= t.start_date AND o.completion_date > t.start_date`); got != "0" {
+		t.Errorf("runs beside an exclusive one: got %s, want 0", got)
+	}
+}
+
+// TestOrderOfAnEarlierVersion: a run that an earlier console left to the engine begins.
+func TestOrderOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	id := n.add("asked", db.Started, yearly)
+	n.exec(`INSERT INTO xtk.workflow_job (workflow_id, command, operator_login) VALUES ($1, 'run', 'kim')`, id)
+	n.engine(Config{}, quick("asked"))
+	n.until("completed", tasksSQL, id)
+	if got := n.text(`SELECT outcome FROM xtk.workflow_job WHERE workflow_id = $1`, id); got != "applied" {
+		t.Errorf("the order: got %s, want applied", got)
+	}
+}
+
 // TestSlotWaitsForARehearsal: what is due while the workflow is rehearsed runs afterwards.
 func TestSlotWaitsForARehearsal(t *testing.T) {
 	t.Parallel()
