@@ -3,9 +3,12 @@ package db_test
 import (
 	"context"
 	"errors"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"nightshift/db"
@@ -33,6 +36,78 @@ func TestRunSessionSurvivesCancel(t *testing.T) {
 	err = session.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`).Scan(&held)
 	if err != nil || held != 1 {
 		t.Errorf("after the cancel: got %d locks and error %v, want the session with its 1 lock", held, err)
+	}
+}
+
+// lateConn holds a statement back until a request to cancel it has been answered, so that the request comes too early.
+type lateConn struct {
+	net.Conn
+	hold func() // called before a statement goes out; nil: at once
+}
+
+func (c *lateConn) Write(p []byte) (int, error) {
+	if c.hold != nil {
+		c.hold()
+	}
+	return c.Conn.Write(p)
+}
+
+// requestConn tells when the server has dealt with the request to cancel: it closes the connection.
+type requestConn struct {
+	net.Conn
+	answered func()
+}
+
+func (c *requestConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.answered()
+	return n, err
+}
+
+// A request to cancel that comes before the statement has begun is lost: it is repeated, and the session stays.
+func TestCancelThatComesTooEarly(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	model, err := d.RunSession(t.Context(), "nightshift cleanup #8841")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := model.Config()
+	_ = model.Close(context.Background())
+	dial, late, answered := config.DialFunc, (*lateConn)(nil), make(chan struct{})
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if late == nil {
+			late = &lateConn{Conn: conn}
+			return late, nil
+		}
+		return &requestConn{conn, sync.OnceFunc(func() {
+			select {
+			case <-answered:
+			default:
+				close(answered)
+			}
+		})}, nil
+	}
+	session, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close(context.Background()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	late.hold = sync.OnceFunc(func() { cancel(); <-answered })
+	var refused *pgconn.PgError
+	if _, err := session.Exec(ctx, `SELECT pg_sleep(30)`); !errors.As(err, &refused) || refused.Code != "57014" {
+		t.Errorf("cancelled statement: got %v, want SQLSTATE 57014", err)
+	}
+	for range 20 {
+		if _, err := session.Exec(t.Context(), `SELECT pg_sleep(0.01)`); err != nil {
+			t.Fatalf("after the cancel: got %v, want the session as it was", err)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func TestStop(t *testing.T) {
 	at := time.Now()
 	n.order(id, db.Stop, db.OrderArgs{})
 	var refusal *db.Refusal
-	if err := n.d.Order(t.Context(), kim(), id, db.Stop, db.OrderArgs{}); err != nil && !errors.As(err, &refusal) {
+	if err := n.d.Order(t.Context(), kim(), id, db.Stop, db.OrderArgs{}); !errors.As(err, &refusal) {
 		t.Errorf("a second stop: got %v, want a refusal", err)
 	}
 	n.until("finished", stateSQL, id)
@@ -142,6 +142,19 @@ func TestRestartWhileStopping(t *testing.T) {
 		t.Errorf("got %s, want a stopped run and the variables kept", got)
 	}
 	n.until("0", `SELECT count(*) FROM xtk.workflow_job WHERE applied_at IS NULL`)
+}
+
+// TestNoticesAreForgotten: whoever starts, restarts or stops a paused workflow ends the count of its notices.
+func TestNoticesAreForgotten(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	n.engine(Config{}, quick("none"))
+	for command, after := range map[db.Command]string{db.Start: db.Started, db.Restart: db.Started, db.Stop: db.Finished, db.UnconditionalStop: db.Finished} {
+		id := n.add("paused_"+string(command), db.Paused, yearly+`, paused_at = now() - interval '22 days', pause_notice_count = 3,
+			pause_last_notice_at = now() - interval '1 day', pause_warning = true`)
+		n.order(id, command, db.OrderArgs{})
+		n.until(after+" 0 false t", `SELECT concat_ws(' ', state, pause_notice_count, pause_warning::text, pause_last_notice_at IS NULL) FROM xtk.workflow WHERE id = $1`, id)
+	}
 }
 
 // TestPurgeHistoryDuringARun: ended runs and their lines go, the run in progress and its lines stay.
