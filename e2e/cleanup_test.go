@@ -53,17 +53,21 @@ func startAndWatch(t *testing.T, lang locale.Lang, habits ...habit) {
 	t.Helper()
 	p, d := operatorAt(t, lang, habits...)
 	started(t, d, "cleanup")
+	release := hold(t, d)
+	defer release()
 	before := newestTask(t, d)
 	p.open("/workflows/cleanup")
 	p.ask("cleanup", "run")
-	run := awaitTask(t, d, "cleanup", before, "running", "completed")
-	if len(habits) > 0 {
-		awaitTask(t, d, "cleanup", before, "completed")
-	}
+	run := awaitTask(t, d, "cleanup", before, "running")
 	p.open("/runs/" + strconv.FormatInt(run.ID, 10))
 	p.finds("#log li, #log tr, .log li, .log tr")
+	p.sees(p.says("state.running"))
+	release()
 	awaitTask(t, d, "cleanup", before, "completed")
-	// The last line arrives by itself: the page is not opened again.
+	if len(habits) > 0 {
+		p.open("/runs/" + strconv.FormatInt(run.ID, 10))
+	}
+	// With script the last line arrives by itself: the page is not opened again.
 	var last string
 	if err := d.Pool.QueryRow(t.Context(), `
 		SELECT message FROM xtk.workflow_log WHERE task_id = $1 ORDER BY id DESC LIMIT 1`, run.ID).Scan(&last); err != nil {
