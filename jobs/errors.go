@@ -13,8 +13,9 @@ import (
 // ErrStopped is the cause of the context of a run that somebody stopped.
 var ErrStopped = errors.New("stopped")
 
-// ErrUnknown says that an effect outside the database was begun and that nobody knows whether it happened:
-// what Once calls returns it (wrapped) when a request was sent and no answer came.
+// ErrUnknown says that an effect outside the database was begun and that nobody knows whether it happened. What Once
+// calls may return it (wrapped) when a request was sent, no answer came, and sending it twice would do harm; a call that
+// can be repeated returns its error as it is, and is.
 var ErrUnknown = errors.New("result unknown")
 
 var (
