@@ -183,7 +183,7 @@ func (s *Server) fillHeatList(c echo.Context, view *views.HeatMap, day db.HeatDa
 		return err
 	}
 	for _, r := range runs {
-		row := views.HeatRun{ID: r.TaskID, Workflow: r.Workflow, Label: r.Label, WorkflowID: r.WorkflowID, Marketing: r.Kind == "campaign",
+		row := views.HeatRun{ID: r.TaskID, Workflow: r.Workflow, Label: labelOf(view.Lang, r.Workflow, r.Label), WorkflowID: r.WorkflowID, Marketing: r.Kind == "campaign",
 			Begun: r.Start, Ended: r.End, Running: r.Running, Rows: r.Rows, Database: r.Database, Locks: r.Locks}
 		for _, a := range r.Activities {
 			activity := views.HeatActivity{Name: a.Name, Running: a.Seconds == nil}

@@ -21,7 +21,7 @@ func (s *Server) heatExpected(view views.HeatMap, day db.HeatDay, plans []db.Hea
 			filter.Names != nil && !slices.Contains(filter.Names, plan.Workflow) {
 			continue
 		}
-		run := views.HeatRun{Workflow: plan.Workflow, Label: plan.Label, Marketing: plan.Kind == "campaign", WorkflowID: plan.ID, Rows: plan.Rows,
+		run := views.HeatRun{Workflow: plan.Workflow, Label: labelOf(view.Lang, plan.Workflow, plan.Label), Marketing: plan.Kind == "campaign", WorkflowID: plan.ID, Rows: plan.Rows,
 			Database: &plan.Database}
 		for _, at := range s.heatTimes(plan, view.Now, day.To) {
 			run.Begun, run.Ended = at, at.Add(plan.Usual)

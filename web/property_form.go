@@ -114,7 +114,7 @@ func (s *Server) propertyForm(c echo.Context, w db.WorkflowRow, edit db.Workflow
 	}
 	supervisors := []views.Option{{Value: "0", Text: "—"}}
 	for _, group := range groups {
-		supervisors = append(supervisors, views.Option{Value: strconv.FormatInt(group.ID, 10), Text: group.Label})
+		supervisors = append(supervisors, views.Option{Value: strconv.FormatInt(group.ID, 10), Text: groupLabel(page, group)})
 	}
 	field := func(name, kind, value string, options ...views.Option) views.Field {
 		return views.Field{Name: name, Label: page.T("property." + name), Help: page.T("property." + name + "_help"), Type: kind,
