@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -40,9 +41,16 @@ func noteOffers(ctx context.Context, tx pgx.Tx, actor Actor, p OfferPackage, don
 	return nil
 }
 
-// RefuseOffers keeps that a package was refused, and why.
+// RefuseOffers keeps that a package was refused, and why, also in the audit trail.
 func (d *DB) RefuseOffers(ctx context.Context, actor Actor, p OfferPackage, why string) error {
-	return d.inTx(ctx, func(tx pgx.Tx) error { return noteOffers(ctx, tx, actor, p, OfferChanges{}, why) })
+	return d.inTx(ctx, func(tx pgx.Tx) error {
+		if err := noteOffers(ctx, tx, actor, p, OfferChanges{}, why); err != nil {
+			return err
+		}
+		entity := []rune(cmp.Or(p.Name, p.Prefix, actor.Login))
+		return d.Audit(ctx, tx, AuditEntry{EntityType: "offer", Entity: string(entity[:min(len(entity), 300)]), Action: "Refused", Actor: actor,
+			Detail: map[string]any{"reason": why}})
+	})
 }
 
 // OffersReceived lists packages, the newest first, below an id (0: all); more says that there are further ones.

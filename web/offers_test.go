@@ -30,6 +30,9 @@ func TestOffersReceived(t *testing.T) {
 	wants(t, body, "3 packages of offers refused in 7 days", "offer fr_winter needs category fr_nothing", "could not be read", "prefix is number", "the last one _")
 	c.holds(`SELECT string_agg(concat_ws(' ', prefix, environment, offers, categories, spaces, created, updated, unchanged, refusal IS NULL), ', ' ORDER BY id) FROM nms.offer_received`,
 		"fr_ fr_live 1 2 1 4 0 0 t, fr_ fr_live 1 2 1 0 0 4 t, fr_ fr_live 1 2 1 f,   0 0 0 f, fr  0 0 0 f")
+	c.holds(`SELECT string_agg(entity, ' ' ORDER BY seq) FROM xtk.audit WHERE entity_type = 'offer' AND action = 'Refused' AND NOT allowed AND operator_login = 'fr'`,
+		"fr_live fr fr")
+	wants(t, c.got("/audit?kind=offer&refused=yes"), "offer fr_winter needs category fr_nothing")
 	// Nobody who may not bring offers leaves a line.
 	c.newInstance("de", "midSourcing").want(http.StatusForbidden, takeOffers, winter(), nil)
 	if n := c.count(`SELECT count(*) FROM nms.offer_received`); n != 5 {
