@@ -328,7 +328,7 @@ func noticed(b *testing.B, conn *pgx.Conn, channel string, begin time.Time) time
 }
 
 // BenchmarkStart measures from the start of the process to ready on a migrated database, against the start of a process
-// that only prints its version; then the memory of the idle process.
+// that only prints its version; then the memory of the idle process, and what 1,000 schedules more of it take.
 func BenchmarkStart(b *testing.B) {
 	d := empty(b)
 	start(b, d.URL()).stop()
@@ -344,12 +344,29 @@ func BenchmarkStart(b *testing.B) {
 	begin = time.Now()
 	n := start(b, d.URL())
 	report(b, "ready-ms", float64(time.Since(begin).Milliseconds()), float64(floor.Microseconds())/1000)
-	b.ReportMetric(resident(b, n), "idle-MB")
+	idle := resident(b, n)
+	b.ReportMetric(idle, "idle-MB")
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(info.Size())/(1<<20), "binary-MB")
+	n.stop()
+	if _, err := d.Pool.Exec(context.Background(), `
+		INSERT INTO xtk.workflow (internal_name, label, built, state, schedule)
+		SELECT 'scheduled' || n, 'scheduled', true, 'started', jsonb_build_object('kind', 'cron', 'cron', n % 60 || ' 3 * * 0')
+		FROM generate_series(1, 1000) n`); err != nil {
+		b.Fatal(err)
+	}
+	n = start(b, d.URL())
+	for planned := false; !planned; {
+		<-time.After(10 * time.Millisecond)
+		if err := d.Pool.QueryRow(context.Background(), `
+			SELECT NOT EXISTS (SELECT FROM xtk.workflow WHERE label = 'scheduled' AND next_processing IS NULL)`).Scan(&planned); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(resident(b, n)-idle, "MB/1000-schedules")
 }
 
 // resident is the memory of the process that no file backs, in MB, once it has been idle for 2 s.

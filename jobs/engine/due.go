@@ -45,6 +45,7 @@ const watched = `
 
 // collect reads rows of watched and gives each its calendar. A schedule or zone that cannot be read never runs.
 func collect(rows pgx.Rows) ([]scheduled, error) {
+	zones := map[string]*time.Location{} // loading one reads a file
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (scheduled, error) {
 		var w scheduled
 		err := row.Scan(&w.ID, &w.Name, &w.State, &w.Built, &w.Raw, &w.ZoneName, &w.Next, &w.PauseUntil, &w.FreezeUntil,
@@ -55,8 +56,11 @@ func collect(rows pgx.Rows) ([]scheduled, error) {
 		if w.Schedule, err = jobs.ParseSchedule(w.Raw); err != nil {
 			w.Schedule = jobs.Schedule{Kind: "none"}
 		}
-		if w.Zone, err = time.LoadLocation(w.ZoneName); err != nil {
-			w.Zone = time.UTC
+		if w.Zone = zones[w.ZoneName]; w.Zone == nil {
+			if w.Zone, err = time.LoadLocation(w.ZoneName); err != nil {
+				w.Zone = time.UTC
+			}
+			zones[w.ZoneName] = w.Zone
 		}
 		if w.ValidFrom != nil {
 			w.Schedule.Anchor = *w.ValidFrom
@@ -88,17 +92,20 @@ func (e *Engine) plan(ctx context.Context, room int) error {
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	soonest, runs := nearly, 0
+	var unplanned []scheduled
 	for i, w := range all {
 		if w.Next == nil {
-			if next := w.after(w.Now); next != nil {
-				if err := e.planOne(ctx, w, *next); err != nil {
-					return err
-				}
-				all[i].Next = next
+			if all[i].Next = w.after(w.Now); all[i].Next != nil {
+				unplanned = append(unplanned, all[i])
 			}
 		}
-		for _, comes := range []*time.Time{all[i].Next, w.PauseUntil, w.FreezeUntil} {
+	}
+	if err := e.planNext(ctx, unplanned); err != nil {
+		return err
+	}
+	soonest, runs := nearly, 0
+	for _, w := range all {
+		for _, comes := range []*time.Time{w.Next, w.PauseUntil, w.FreezeUntil} {
 			if comes != nil && comes.After(w.Now) {
 				soonest = min(soonest, comes.Sub(w.Now))
 			}
@@ -116,21 +123,41 @@ func (e *Engine) plan(ctx context.Context, room int) error {
 	return e.clock.set(all)
 }
 
-// planOne writes the next slot of a workflow, unless somebody did so first.
-func (e *Engine) planOne(ctx context.Context, w scheduled, next time.Time) error {
-	return e.inTx(ctx, func(tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, `
-			UPDATE xtk.workflow
-			SET next_processing = $2
-			WHERE id = $1 AND next_processing IS NULL AND state = $3 AND schedule = $4`, w.ID, next, w.State, w.Raw)
-		if err != nil {
-			return fmt.Errorf("plan workflow %s: %w", w.Name, err)
-		}
-		if done.RowsAffected() == 0 {
-			return nil
-		}
-		return db.LogWorkflow(ctx, tx, w.ID, 0, "info", "Next run: "+w.local(next))
-	})
+// planNext writes the next slots of workflows, unless somebody did so first or has given one another schedule.
+func (e *Engine) planNext(ctx context.Context, all []scheduled) error {
+	if len(all) == 0 {
+		return nil
+	}
+	var ids []int64
+	var next []time.Time
+	var states, schedules, lines []string
+	for _, w := range all {
+		ids, next, states = append(ids, w.ID), append(next, *w.Next), append(states, w.State)
+		schedules, lines = append(schedules, string(w.Raw)), append(lines, "Next run: "+w.local(*w.Next))
+	}
+	if _, err := e.config.DB.Pool.Exec(ctx, `
+		WITH unplanned AS (
+			SELECT w.id, plan.next, plan.line
+			FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
+			     AS plan (id, next, state, schedule, line)
+			JOIN xtk.workflow w USING (id)
+			WHERE w.next_processing IS NULL AND w.state = plan.state AND w.schedule = plan.schedule::jsonb
+			ORDER BY w.id
+			FOR NO KEY UPDATE OF w SKIP LOCKED
+		), planned AS (
+			UPDATE xtk.workflow w
+			SET next_processing = unplanned.next
+			FROM unplanned
+			WHERE w.id = unplanned.id
+			RETURNING w.id
+		)
+		INSERT INTO xtk.workflow_log (workflow_id, message, log_date)
+		SELECT unplanned.id, left(unplanned.line, 512), clock_timestamp()
+		FROM planned
+		JOIN unplanned USING (id)`, ids, next, states, schedules, lines); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	return nil
 }
 
 // due turns every slot that has come into a row, once, however many processes see it: the workflow's row is locked, the
