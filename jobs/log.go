@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	flushPause  = 100 * time.Millisecond
-	flushLimit  = 2000  // lines a flush
-	fullJournal = 10000 // lines that wait; a run that writes faster waits for the database
+	flushPause  = 25 * time.Millisecond // a line is on a reader's screen within 50 ms
+	flushLimit  = 2000                  // lines a flush
+	fullJournal = 10000                 // lines that wait; a run that writes faster waits for the database
 	fullWait    = 5 * time.Second
 )
 
 // journal is what a run tells of itself: its log lines, its steps and the options it read. One goroutine writes it
-// through the pool, at most ten times a second, so that it shows while the run's own transaction is open.
+// through the pool, at most forty times a second, so that it shows while the run's own transaction is open.
 type journal struct {
 	run    *Run
 	offset time.Duration // how far the database's clock is ahead of ours

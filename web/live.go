@@ -20,7 +20,10 @@ const (
 	streamWrite = 5 * time.Second  // a reader that takes longer for one write is dropped; it comes back by itself
 	streamLife  = 15 * time.Minute // then the reader comes back by itself
 	streamCheck = 5 * time.Second  // how often the session and the run are looked at without a ring
-	streamPause = 100 * time.Millisecond
+	// A look at the run comes streamPause after the one before and takes one part in streamShare of the time at most, so that many
+	// readers of a busy run see it later rather than keep the others from their pages.
+	streamPause = 25 * time.Millisecond
+	streamShare = 4
 )
 
 // liveRun answers what changed on a live run's page since a line: what the page asks for once a second when it has no stream.
@@ -92,12 +95,13 @@ func (s *Server) streamRun(c echo.Context) error {
 		if !s.holds(c) {
 			return stream.send("bye", 0, "")
 		}
+		looked := time.Now()
 		done, last, err := s.tell(c, stream, id, after)
 		if err != nil || done {
 			return streamEnd(err)
 		}
 		after = last
-		if !waitRing(ctx, rings) {
+		if !waitRing(ctx, rings, looked.Add(max(streamPause, streamShare*time.Since(looked)))) {
 			return nil
 		}
 	}
@@ -140,9 +144,9 @@ func streamEnd(err error) error {
 	return err
 }
 
-// waitRing waits for the bell, and at most until the next look at the session; false: the stream is over.
-// Rings that come fast are answered together.
-func waitRing(ctx context.Context, rings <-chan struct{}) bool {
+// waitRing waits for the bell, and at most until the next look at the session; false: the stream is over. The first ring
+// after a rest is answered at once, those that come fast together, at the soonest moment given.
+func waitRing(ctx context.Context, rings <-chan struct{}, soonest time.Time) bool {
 	look := time.NewTimer(streamCheck)
 	defer look.Stop()
 	select {
@@ -152,7 +156,7 @@ func waitRing(ctx context.Context, rings <-chan struct{}) bool {
 		return true
 	case <-rings:
 	}
-	pause := time.NewTimer(streamPause)
+	pause := time.NewTimer(time.Until(soonest))
 	defer pause.Stop()
 	select {
 	case <-ctx.Done():
