@@ -87,6 +87,7 @@ func newSweep(t testing.TB, w jobs.Workflow, setup func(testing.TB) *db.DB, opti
 		t.Fatalf("undisturbed run of %s: got %s (%s), want completed", w.Name, r.Status, r.Message)
 	}
 	s.statements = line.count()
+	t.Logf("%s: a run of %d statements", w.Name, s.statements)
 	s.want = s.digests(t, d)
 	_ = session.Close(context.Background())
 	d.Close()
