@@ -124,7 +124,8 @@ func (r Run) runTicks(a axis) []runTick {
 	}
 	for at := first; at.Sub(a.from) < a.span; at = at.Add(a.step) {
 		tick := runTick{x: a.at(at.Sub(a.from))}
-		clear := len(ticks) == 0 || at.Sub(a.from) > a.span/14
+		// A number stands right of its line: the last ones would stand outside, on a phone from a seventh on.
+		clear := (len(ticks) == 0 || at.Sub(a.from) > a.span/14) && at.Sub(a.from) < a.span-a.span/7
 		if gap := (at.Sub(a.from) - now).Abs(); gap > a.span/15 && clear {
 			tick.text = at.In(r.Zone).Format(layout)
 		}

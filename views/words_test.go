@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,32 @@ func TestTapeForThoseWhoDoNotSeeIt(t *testing.T) {
 	page := night(t, locale.English, Light)
 	if got, want := page.tapeText(), "Next: mcSynch_exec_eu1 05:00"; !strings.Contains(got, "1 failed, 1 late in the last 12 h") || !strings.HasPrefix(got, "Next: ") {
 		t.Errorf("got %q, want it to begin like %q and to count the exceptions", got, want)
+	}
+}
+
+// TestNumbersOfTheRunTapeStandInIt: no number of a run's axis stands out of the tape, not even on a phone.
+func TestNumbersOfTheRunTapeStandInIt(t *testing.T) {
+	t.Parallel()
+	const phone, number = 328.0, 46.0
+	for took := time.Second; took < 10*time.Hour; took += took / 7 {
+		r := Run{Page: Page{Lang: locale.English, Zone: time.UTC}, State: Failed, Begun: time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC), UsualTo: 2 * took}
+		r.Ended = r.Begun.Add(took)
+		numbers := 0
+		for _, tick := range r.runTicks(r.runAxis()) {
+			at, err := strconv.ParseFloat(strings.TrimSuffix(tick.x, "%"), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tick.text != "" {
+				numbers++
+			}
+			if tick.text != "" && phone*at/100+number > phone {
+				t.Errorf("a run of %s: the number %s begins at %s of the tape, want it to end in it", took, tick.text, tick.x)
+			}
+		}
+		if numbers == 0 {
+			t.Errorf("a run of %s: got no number on its axis", took)
+		}
 	}
 }
 
