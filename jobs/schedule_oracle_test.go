@@ -18,7 +18,7 @@ const oracleYears = 10
 
 var oracleZones = []string{
 	"Asia/Seoul", "Europe/Paris", "Europe/London", "America/New_York", "America/St_Johns", "America/Havana",
-	"America/Santiago", "Australia/Lord_Howe", "Asia/Beirut", "Africa/Cairo", "Africa/Casablanca", "Antarctica/Troll",
+	"America/Santiago", "Australia/Lord_Howe", "Asia/Beirut", "Africa/Cairo", "Africa/Casablanca", "Antarctica/Troll", "Pacific/Auckland",
 }
 
 // wall is a schedule as the oracle sees it.
@@ -113,6 +113,10 @@ func otherKinds() []wall {
 			}},
 		{"second Sunday", jobs.Schedule{Kind: "monthly", Times: []string{"02:00"}, Nth: 2}, false,
 			at("02:00"), func(d time.Time) bool { return d.Weekday() == 0 && d.Day() >= 8 && d.Day() <= 14 }},
+		{"once, when clocks of Europe go forward", jobs.Schedule{Kind: "once", At: "2027-03-28T02:30:00"}, false,
+			at("02:30"), func(d time.Time) bool { return d.Equal(time.Date(2027, 3, 28, 0, 0, 0, 0, time.UTC)) }},
+		{"once, when clocks of America go back", jobs.Schedule{Kind: "once", At: "2027-11-07T01:30:00"}, false,
+			at("01:30"), func(d time.Time) bool { return d.Equal(time.Date(2027, 11, 7, 0, 0, 0, 0, time.UTC)) }},
 	}
 }
 
@@ -228,5 +232,8 @@ func compare(t *testing.T, w wall, zone *time.Location, begin time.Time, want []
 			return
 		}
 		want = want[len(got):]
+	}
+	if more := w.schedule.Next(after, zone); more.Before(begin.AddDate(oracleYears, 0, 0)) && !more.IsZero() {
+		t.Errorf("%s after %s: got %s, want no more in these years", w.name, after.In(zone), more)
 	}
 }
