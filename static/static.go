@@ -41,10 +41,26 @@ var all = sync.OnceValue(func() map[string]File {
 	return files
 })
 
-// assemble reads the embedded files, by the name that pages know them by.
-// remarks are what a style sheet has for those who read its source: comments, indentation, empty lines.
-var remarks = regexp.MustCompile(`(?m)/\*[^*]*\*/|^\s+`)
+// remarks are what our sheets and scripts have for those who read their source: comments, indentation, empty lines, and in
+// a sheet the blanks around braces and semicolons.
+var (
+	remarks       = regexp.MustCompile(`(?m)/\*[^*]*\*/|^\s+`)
+	blanks        = regexp.MustCompile(`\s*([{};])\s*`)
+	scriptRemarks = regexp.MustCompile(`(?m)^\s*//.*\n|^\s+`)
+)
 
+// plain is a file's content without its remarks; what others wrote stays as it is.
+func plain(name string, content []byte) []byte {
+	switch {
+	case path.Ext(name) == ".css":
+		return blanks.ReplaceAll(remarks.ReplaceAll(content, nil), []byte("$1"))
+	case path.Ext(name) == ".js" && !strings.HasSuffix(name, ".min.js"):
+		return scriptRemarks.ReplaceAll(content, nil)
+	}
+	return content
+}
+
+// assemble reads the embedded files, by the name that pages know them by.
 func assemble() (map[string]File, error) {
 	sheets, err := fs.Glob(files, "app/*.css")
 	if err != nil {
@@ -61,10 +77,7 @@ func assemble() (map[string]File, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", part, err)
 			}
-			if path.Ext(part) == ".css" {
-				piece = remarks.ReplaceAll(piece, nil)
-			}
-			content = append(append(content, piece...), '\n')
+			content = append(append(content, plain(part, piece)...), '\n')
 		}
 		if found[name], err = hashed(name, content); err != nil {
 			return nil, fmt.Errorf("compress %s: %w", name, err)

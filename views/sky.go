@@ -52,14 +52,20 @@ func toLab(hex uint32) oklab {
 	}
 }
 
-func (c oklab) hex() string {
+// rgb is the colour as screens take it.
+func (c oklab) rgb() [3]int {
 	l := math.Pow(c.l+0.3963377774*c.a+0.2158037573*c.b, 3)
 	m := math.Pow(c.l-0.1055613458*c.a-0.0638541728*c.b, 3)
 	s := math.Pow(c.l-0.0894841775*c.a-1.2914855480*c.b, 3)
 	r := gamma(4.0767416621*l - 3.3077115913*m + 0.2309699292*s)
 	g := gamma(-1.2684380046*l + 2.6097574011*m - 0.3413193965*s)
 	b := gamma(-0.0041960863*l - 0.7034186147*m + 1.7076147010*s)
-	return fmt.Sprintf("#%02X%02X%02X", r, g, b)
+	return [3]int{int(r), int(g), int(b)}
+}
+
+func (c oklab) hex() string {
+	rgb := c.rgb()
+	return fmt.Sprintf("#%02X%02X%02X", rgb[0], rgb[1], rgb[2])
 }
 
 // sky is the colour of the sky at a moment of the local day.
@@ -88,14 +94,42 @@ type skyStop struct {
 	Colour string
 }
 
-// skyStops are the colours from one moment to another; of a day, one each half hour.
+// skyStops are the colours from one moment to another: of a day those of each half hour, without the ones that the gradient
+// passes through by itself.
 func (p Page) skyStops(from, to time.Time) []skyStop {
-	var stops []skyStop
-	span := to.Sub(from)
-	for at := from; !at.After(to); at = at.Add(span / 48) {
-		stops = append(stops, skyStop{percent(at.Sub(from), span), sky(at.In(p.Zone)).hex()})
+	const parts = 48
+	var colours [parts + 1]oklab
+	var seen [parts + 1][3]int
+	for i := range colours {
+		colours[i] = sky(from.Add(to.Sub(from) * time.Duration(i) / parts).In(p.Zone))
+		seen[i] = colours[i].rgb()
 	}
-	return stops
+	stops := []skyStop{}
+	for at := 0; ; {
+		stops = append(stops, skyStop{percent(time.Duration(at), parts), colours[at].hex()})
+		if at == parts {
+			return stops
+		}
+		next := at + 1
+		for next < parts && straight(seen[at:next+2]) {
+			next++
+		}
+		at = next
+	}
+}
+
+// straight reports whether a gradient from the first colour to the last passes through those between, to the last bit.
+func straight(colours [][3]int) bool {
+	last := len(colours) - 1
+	for i := 1; i < last; i++ {
+		for c := range 3 {
+			way := float64(colours[0][c]) + float64(colours[last][c]-colours[0][c])*float64(i)/float64(last)
+			if math.Abs(way-float64(colours[i][c])) > 0.75 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // percent places a part on a whole, as an SVG length.

@@ -77,6 +77,9 @@ type TapeMark struct {
 // tapeSpan is the stretch of time that the tape shows.
 const tapeSpan = 24 * time.Hour
 
+// tapeGlyph is the width of an exception's glyph. Of two that would cover each other by half, the second is left out.
+const tapeGlyph = tapeSpan * 12 / 1008
+
 // tapeRow is a mark, placed.
 type tapeRow struct {
 	x, width, y string
@@ -89,7 +92,7 @@ func (p Page) placed() (runs, exceptions []tapeRow) {
 	from, to := p.Now.Add(-tapeSpan/2), p.Now.Add(tapeSpan/2)
 	marks := slices.Clone(p.Tape.Marks)
 	slices.SortStableFunc(marks, func(a, b TapeMark) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Workflow, b.Workflow)) })
-	busy := map[int]time.Time{}
+	busy, drawn := map[int]time.Time{}, map[string]time.Time{}
 	for _, mark := range marks {
 		if mark.At.Add(mark.Lasts).Before(from) || mark.At.After(to) {
 			continue
@@ -98,6 +101,10 @@ func (p Page) placed() (runs, exceptions []tapeRow) {
 		switch mark.State {
 		case Failed, Late, Missed:
 			row.glyph = mark.State.look().glyph
+			if mark.At.Sub(drawn[row.class+row.glyph]) < tapeGlyph/2 {
+				continue
+			}
+			drawn[row.class+row.glyph] = mark.At
 			exceptions = append(exceptions, row)
 			continue
 		}
