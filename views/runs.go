@@ -4,7 +4,8 @@ package views
 type Runs struct {
 	Page
 	Rows     []RunRow
-	Count    string // capped: "10,000+"
+	Drawn    *Drawings // of these rows, for all who read them in one language and zone
+	Count    string    // capped: "10,000+"
 	Workflow string
 	Names    []Option // workflows to choose from
 	State    string   // running, completed, failed, stopped, interrupted; empty: all

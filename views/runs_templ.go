@@ -195,7 +195,7 @@ func RunsPage(p Runs) templ.Component {
 					}
 				}
 			} else {
-				templ_7745c5c3_Err = RunTable(p.Page, p.Rows, true).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.Drawn.keep(drawing{picture: "rows"}, RunTable(p.Page, p.Rows, true)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -23,8 +23,8 @@ type Tape struct {
 	Drawn *Drawings
 }
 
-// Drawings keeps the masthead's pictures of the same marks: drawing them takes as long as a list of fifty rows. Whoever
-// reads new marks begins a new one; the zero value is empty, and a nil one keeps nothing.
+// Drawings keeps what was drawn of the same facts: the masthead's pictures, whose drawing takes as long as a list of fifty
+// rows, or those rows. Whoever reads new facts begins a new one; the zero value is empty, and a nil one keeps nothing.
 type Drawings struct {
 	mu   sync.Mutex
 	kept map[drawing]string
@@ -40,25 +40,30 @@ type drawing struct {
 
 // drawn is a picture of the masthead, kept for the next page that shows the same.
 func (p Page) drawn(picture string, draw templ.Component) templ.Component {
-	kept := p.Tape.Drawn
-	if kept == nil {
+	return p.Tape.Drawn.keep(drawing{picture, p.Lang, p.Zone.String(), p.Tape.Own}, draw)
+}
+
+// keep draws a picture at its first use, and gives what came of it at others.
+func (d *Drawings) keep(key drawing, draw templ.Component) templ.Component {
+	if d == nil {
 		return draw
 	}
 	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
-		kept.mu.Lock()
-		defer kept.mu.Unlock()
-		key := drawing{picture, p.Lang, p.Zone.String(), p.Tape.Own}
-		text, ok := kept.kept[key]
+		d.mu.Lock()
+		text, ok := d.kept[key]
+		d.mu.Unlock()
 		if !ok {
 			var b strings.Builder
 			if err := draw.Render(ctx, &b); err != nil {
 				return err
 			}
-			if kept.kept == nil {
-				kept.kept = map[drawing]string{}
-			}
 			text = b.String()
-			kept.kept[key] = text
+			d.mu.Lock()
+			if d.kept == nil {
+				d.kept = map[drawing]string{}
+			}
+			d.kept[key] = text
+			d.mu.Unlock()
 		}
 		_, err := io.WriteString(w, text)
 		return err

@@ -15,6 +15,7 @@ import (
 type bell struct {
 	url    string
 	logger *slog.Logger
+	heard  func() // is called at every ring, before readers are woken; nil: nobody
 
 	mu      sync.Mutex
 	readers map[int64]map[chan struct{}]struct{}
@@ -46,6 +47,9 @@ func (b *bell) subscribe(run int64) (<-chan struct{}, func()) {
 
 // ring wakes the readers of one run; run 0 wakes all, because after a lost connection nobody knows what was missed.
 func (b *bell) ring(run int64) {
+	if b.heard != nil {
+		b.heard()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, readers := range b.readers {

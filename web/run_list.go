@@ -16,6 +16,7 @@ import (
 
 	"nightshift/db"
 	"nightshift/views"
+	"nightshift/views/locale"
 )
 
 const (
@@ -25,7 +26,6 @@ const (
 
 // listRuns shows all runs, newest first. The filter and the place stand in the address.
 func (s *Server) listRuns(c echo.Context) error {
-	ctx := c.Request().Context()
 	page := s.page(c, views.SectionRuns, "")
 	page.Title = page.T("rail.runs")
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
@@ -43,31 +43,63 @@ func (s *Server) listRuns(c echo.Context) error {
 	for _, w := range workflows {
 		list.Names = append(list.Names, views.Option{Value: w.Name, Text: labelOf(page.Lang, w.Name, w.Label)})
 	}
-	runs, more, err := s.db.Runs(ctx, filter)
+	read, err := s.readRuns(c.Request().Context(), page, filter)
 	if err != nil {
 		return err
 	}
-	count := len(runs)
-	if more || filter.Before != nil || filter.After != nil {
-		if count, err = s.countRuns(ctx, filter); err != nil {
-			return err
-		}
-	}
-	list.Count = capped(count)
-	for _, run := range runs {
-		list.Rows = append(list.Rows, runRow(page, run))
-	}
-	if err := s.addCauses(ctx, runs, list.Rows); err != nil {
-		return err
-	}
-	list.Paging = runPaging(c.Request().URL.Query(), filter, runs, more)
+	list.Count, list.Rows, list.Drawn = capped(read.count), read.rows, read.drawn
+	list.Paging = runPaging(c.Request().URL.Query(), filter, read.runs, read.more)
 	return s.render(c, http.StatusOK, views.RunsPage(list))
 }
 
-// countRuns is how many runs a filter finds, wherever the list stands. Counting up to its cap can cost more than the page.
-func (s *Server) countRuns(ctx context.Context, filter db.RunFilter) (int, error) {
-	filter.Before, filter.After, filter.From, filter.To = nil, nil, filter.From.UTC(), filter.To.UTC()
-	return s.counts.get(ctx, filter, func(ctx context.Context) (int, error) { return s.db.CountRuns(ctx, filter) })
+// runsAsked is what a page of the list depends on: all operators may see all runs.
+type runsAsked struct {
+	filter        db.RunFilter // without its places, which are these
+	before, after db.RunCursor
+	lang          locale.Lang
+	zone          string
+}
+
+// runsRead is a page of the list as everybody sees it who reads it in one language and zone.
+type runsRead struct {
+	runs  []db.RunRow
+	more  bool
+	count int
+	rows  []views.RunRow
+	drawn *views.Drawings
+}
+
+// readRuns reads a page of the list once for all who ask for it within a second. A run that begins, says something or ends
+// rings the bell, which has the list read anew.
+func (s *Server) readRuns(ctx context.Context, page views.Page, filter db.RunFilter) (*runsRead, error) {
+	asked := runsAsked{filter: filter, lang: page.Lang, zone: page.Zone.String()}
+	if filter.Before != nil {
+		asked.before = *filter.Before
+	}
+	if filter.After != nil {
+		asked.after = *filter.After
+	}
+	asked.filter.Before, asked.filter.After, asked.filter.From, asked.filter.To = nil, nil, filter.From.UTC(), filter.To.UTC()
+	return s.lists.get(ctx, asked, func(ctx context.Context) (*runsRead, error) {
+		var err error
+		read := &runsRead{drawn: new(views.Drawings)}
+		if read.runs, read.more, err = s.db.Runs(ctx, filter); err != nil {
+			return nil, err
+		}
+		read.count = len(read.runs)
+		if read.more || filter.Before != nil || filter.After != nil {
+			// Counting up to the cap can cost more than the page: it is asked once for all places of the filter.
+			read.count, err = s.counts.get(ctx, asked.filter, func(ctx context.Context) (int, error) { return s.db.CountRuns(ctx, filter) })
+			if err != nil {
+				return nil, err
+			}
+		}
+		read.rows = make([]views.RunRow, len(read.runs))
+		for i, run := range read.runs {
+			read.rows[i] = runRow(page, run)
+		}
+		return read, s.addCauses(ctx, read.runs, read.rows)
+	})
 }
 
 // runFilter reads the filter of the address; what does not exist is refused by name.

@@ -53,3 +53,32 @@ func TestRunList(t *testing.T) {
 		}
 	}
 }
+
+// What is kept of the list is for readers of one language and zone, and a ring of the bell has it read anew.
+func TestRunListKept(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := c.db.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := `INSERT INTO xtk.workflow_task (workflow_id, node, backend_pid, status, start_date, completion_date)
+		SELECT id, 'n', 1, 'completed', '2026-11-27 03:00Z', '2026-11-27 03:01Z' FROM xtk.workflow WHERE internal_name = 'cleanup'`
+	exec(run)
+	exec(`UPDATE xtk.operator SET language = 'ko', timezone = 'Asia/Seoul' WHERE login = 'reader'`)
+	// 03:00 UTC is noon in Seoul.
+	for login, want := range map[string]string{"kim": " 03:00</time>", "worker": " 03:00</time>", "reader": " 12:00</time>"} {
+		for range 2 {
+			if _, body := c.ask(login, http.MethodGet, "/runs", nil); !strings.Contains(body, want) {
+				t.Errorf("the list of %s: got %s, want %q", login, body, want)
+			}
+		}
+	}
+	exec(run)
+	c.bell.ring(2)
+	if _, body := c.ask("kim", http.MethodGet, "/runs", nil); strings.Count(body, `href="/runs/`) != 2 {
+		t.Errorf("a run ended and the bell rang: got %d runs, want 2", strings.Count(body, `href="/runs/`))
+	}
+}

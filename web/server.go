@@ -50,8 +50,9 @@ type Server struct {
 	limits   *limiter
 	hits     *limiter // of the redirection
 	targets  *linkTargets
-	packers  sync.Pool               // of *gzip.Writer
-	buffers  sync.Pool               // of *bytes.Buffer
+	packers  sync.Pool // of *gzip.Writer
+	buffers  sync.Pool // of *bytes.Buffer
+	lists    kept[runsAsked, *runsRead]
 	counts   kept[db.RunFilter, int] // of runs
 	alarms   kept[int64, []db.Drift] // since an hour
 	zones    sync.Map                // of *time.Location by name
@@ -227,6 +228,7 @@ func New(c Config) *Server {
 	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter(),
 		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
 	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
+	s.bell.heard = s.lists.forget
 	s.probes = &probes{dir: c.Indicators, logger: c.Logger, within: probeWithin}
 	s.sessions = s.sessionManager()
 	s.measure()
