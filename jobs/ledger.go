@@ -110,6 +110,7 @@ const settleTallies = `
 
 // tableList is the tables that a run may change, read again now and then: a work table is made by anybody.
 type tableList struct {
+	root string // the table whose rows are deleted; empty: any table
 	oids []uint32
 	top  uint32 // above it are tables made since
 	read time.Time
@@ -118,21 +119,45 @@ type tableList struct {
 // listFor is how long a list of tables is taken for complete but for what is made meanwhile.
 const listFor = 10 * time.Second
 
-// tables reads the list, unless it is young.
-func (r *Run) tables(ctx context.Context) error {
-	if time.Since(r.list.read) < listFor {
+// tables reads the list of what a DELETE from the root can change, unless it is young: the root's own partitions, and the
+// tables whose foreign keys act. A trigger or a rule on one of them may change any table, and so may any other statement.
+func (r *Run) tables(ctx context.Context, root string) error {
+	if r.list.root == root && time.Since(r.list.read) < listFor {
 		return nil
 	}
-	l, on := tableList{read: time.Now()}, querier(r.session)
+	l, on := tableList{root: root, read: time.Now()}, querier(r.session)
 	if r.rehearsal != nil {
 		on = r.rehearsal
 	}
 	err := each(ctx, on, func(row pgx.Rows) error { return row.Scan(&l.oids, &l.top) }, `
-		SELECT array_agg(oid), max(oid)
-		FROM pg_class
-		WHERE oid >= 16384
-		  AND relkind = 'r'
-		  AND relpersistence <> 't'`)
+		WITH RECURSIVE reach (oid) AS (
+			SELECT to_regclass($1)::oid
+			WHERE $1 <> ''
+			UNION
+			SELECT next.oid
+			FROM reach
+			CROSS JOIN LATERAL (
+				SELECT inhrelid AS oid
+				FROM pg_inherits
+				WHERE inhparent = reach.oid
+				UNION ALL
+				SELECT conrelid
+				FROM pg_constraint
+				WHERE confrelid = reach.oid
+				  AND contype = 'f'
+				  AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))
+			) next
+		)
+		SELECT array_agg(c.oid) FILTER (WHERE anything OR c.oid IN (SELECT oid FROM reach)), max(c.oid)
+		FROM pg_class c
+		CROSS JOIN (
+			SELECT $1 = ''
+			       OR EXISTS (SELECT FROM pg_trigger t JOIN reach ON reach.oid = t.tgrelid WHERE NOT t.tgisinternal)
+			       OR EXISTS (SELECT FROM pg_rewrite w JOIN reach ON reach.oid = w.ev_class) AS anything
+		) touched
+		WHERE c.oid >= 16384
+		  AND c.relkind = 'r'
+		  AND c.relpersistence <> 't'`, root)
 	if err != nil {
 		return fmt.Errorf("list the tables: %w", err)
 	}
@@ -177,6 +202,9 @@ func (r *Run) settle(batch *pgx.Batch, before tallies, known []change) *[]change
 	}
 	changes := new([]change)
 	batch.Queue(`SET CONSTRAINTS ALL IMMEDIATE`)
+	if !r.Simulated() {
+		batch.Queue(`SET LOCAL plan_cache_mode = force_generic_plan`) // to plan what follows takes three times as long as to do it
+	}
 	batch.Queue(settleTallies, r.list.oids, r.list.top, oids, less[0], less[1], less[2],
 		tables, inserted, updated, deleted, dropped, estimated,
 		r.task.id, r.journal.step(), r.Simulated()).Query(func(rows pgx.Rows) error {

@@ -11,9 +11,18 @@ import (
 
 const (
 	defaultBatch = 5000
-	countLimit   = "5s" // for the count that only serves the progress
 	slowBatch    = 2 * time.Second
 	slowPause    = 10 * time.Millisecond
+)
+
+// countLimit is for a count that only serves the progress. What such a count of a smaller index or table takes is less
+// than the start of the processes that would share it.
+const (
+	countLimit    = "5s"
+	countSettings = `
+		SELECT set_config('statement_timeout', '` + countLimit + `', true),
+		       set_config('min_parallel_index_scan_size', '64MB', true),
+		       set_config('min_parallel_table_scan_size', '64MB', true)`
 )
 
 // Purge names rows to delete: those of Table for which Where holds, Batch rows a transaction, with
@@ -182,7 +191,7 @@ func (w *purge) counting(ctx context.Context) error {
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
 		if !w.Simulated() {
-			if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = '"+countLimit+"'"); err != nil {
+			if _, err := tx.Exec(ctx, countSettings); err != nil {
 				return err
 			}
 		}

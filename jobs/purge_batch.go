@@ -62,7 +62,7 @@ func (w *purge) batch(ctx context.Context, part leaf, s *keyRange) (deleted int6
 		return 0, err
 	}
 	delete := func(sql string, args []any, hurry bool) ([]change, error) {
-		return w.together(ctx, func(batch *pgx.Batch) {
+		return w.together(ctx, w.name.Sanitize(), func(batch *pgx.Batch) {
 			if hurry && !w.Simulated() {
 				batch.Queue(`SET LOCAL lock_timeout = '50ms'`)
 			}

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"nightshift/db"
@@ -49,6 +50,34 @@ func TestPurgeOfAnyKeys(t *testing.T) {
 			}
 			counters.Check(t, got)
 		})
+	}
+}
+
+// What the foreign keys of other tables do counts, however far it goes, and so does what triggers do then.
+func TestPurgeCountsWhatFollows(t *testing.T) {
+	t.Parallel()
+	for _, triggered := range []bool{false, true} {
+		d := sample(t, 100)
+		execute(t, d, `
+			CREATE TABLE nms.piece (part_id bigint NOT NULL REFERENCES nms.part ON DELETE CASCADE, made date NOT NULL) PARTITION BY RANGE (made);
+			CREATE TABLE nms.piece_old PARTITION OF nms.piece FOR VALUES FROM ('2000-01-01') TO ('2100-01-01');
+			CREATE TABLE nms.note (item_id bigint REFERENCES nms.item ON DELETE SET NULL);
+			CREATE TABLE nms.echo (item_id bigint);
+			INSERT INTO nms.piece SELECT id, '2024-01-01' FROM nms.part;
+			INSERT INTO nms.note SELECT id FROM nms.item`)
+		want := map[string]jobtest.Effect{"nms.item": {Deleted: 75}, "nms.part": {Deleted: 25}, "nms.piece": {Deleted: 25}, "nms.note": {Updated: 75}}
+		if triggered {
+			execute(t, d, `CREATE FUNCTION nms.echo() RETURNS trigger LANGUAGE plpgsql AS $$
+				BEGIN
+					INSERT INTO nms.echo VALUES (OLD.item_id);
+					RETURN NULL;
+				END $$;
+				CREATE TRIGGER echo AFTER UPDATE ON nms.note FOR EACH ROW EXECUTE FUNCTION nms.echo()`)
+			want["nms.echo"] = jobtest.Effect{Inserted: 75}
+		}
+		if got := jobtest.Run(t, d, oldItems(20)); got.Status != "completed" || fmt.Sprint(got.Effects) != fmt.Sprint(want) {
+			t.Errorf("with a trigger %t: got %s (%s) and %v, want completed and %v", triggered, got.Status, got.Message, got.Effects, want)
+		}
 	}
 }
 

@@ -116,7 +116,7 @@ func (r *Run) change(ctx context.Context, attempt func() ([]change, error)) erro
 
 // attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known.
 func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]change, error) {
-	release, err := r.ready(ctx)
+	release, err := r.ready(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -159,8 +159,8 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 }
 
 // together is attempt for statements that are all known beforehand. They go to the server in one round trip, with the
-// begin before and the ledger after them; the commit is another.
-func (r *Run) together(ctx context.Context, queue func(*pgx.Batch)) ([]change, error) {
+// begin before and the ledger after them; the commit is another. All that they do is to delete from one table, if it is named.
+func (r *Run) together(ctx context.Context, table string, queue func(*pgx.Batch)) ([]change, error) {
 	var batch pgx.Batch
 	if r.rehearsal != nil {
 		return r.attempt(ctx, func(t *transaction) error {
@@ -168,7 +168,7 @@ func (r *Run) together(ctx context.Context, queue func(*pgx.Batch)) ([]change, e
 			return t.SendBatch(ctx, &batch).Close()
 		})
 	}
-	release, err := r.ready(ctx)
+	release, err := r.ready(ctx, table)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (r *Run) together(ctx context.Context, queue func(*pgx.Batch)) ([]change, e
 
 // ready takes the session for a transaction: with a list of the tables, and with PostgreSQL's counts at zero, but for
 // those of a simulation, which is one long transaction.
-func (r *Run) ready(ctx context.Context) (release func(), err error) {
+func (r *Run) ready(ctx context.Context, table string) (release func(), err error) {
 	clean := r.clean
 	release, err = r.take(ctx)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *Run) ready(ctx context.Context) (release func(), err error) {
 		_, err = r.session.Exec(ctx, flushTallies)
 	}
 	if err == nil {
-		err = r.tables(ctx)
+		err = r.tables(ctx, table)
 	}
 	if err != nil {
 		release()
@@ -245,7 +245,7 @@ func (r *Run) Exec(ctx context.Context, effect, sql string, args ...any) (int64,
 // exec is one statement in a transaction of its own, with no line in the log.
 func (r *Run) exec(ctx context.Context, effect, sql string, args ...any) (rows int64, err error) {
 	err = r.change(ctx, func() ([]change, error) {
-		return r.together(ctx, func(batch *pgx.Batch) {
+		return r.together(ctx, "", func(batch *pgx.Batch) {
 			batch.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
 				rows = tag.RowsAffected()
 				return nil
