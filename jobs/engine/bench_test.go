@@ -40,7 +40,7 @@ func BenchmarkDueAtOnce(b *testing.B) {
 	ended := make(chan error, 1)
 	go func() { ended <- e.Run(working) }()
 	for round := 0; b.Loop(); round++ {
-		exec(`UPDATE xtk.workflow SET next_processing = clock_timestamp() + interval '8 seconds' WHERE internal_name LIKE 'due%'`)
+		exec(`UPDATE xtk.workflow SET next_processing = now() + interval '8 seconds' WHERE internal_name LIKE 'due%'`)
 		for done := 0; done < slots*(round+1); {
 			<-time.After(20 * time.Millisecond)
 			must(d.Pool.QueryRow(ctx, `SELECT count(*) FROM xtk.workflow_task WHERE status = 'completed'`).Scan(&done))
