@@ -266,7 +266,7 @@ func readPages(t *testing.T, d *db.DB) {
 		}
 	}
 	for _, f := range []db.RunFilter{
-		{Limit: 50, Before: &last}, {Limit: 50, After: &last}, {Limit: 50, WorkflowID: w.ID}, {Limit: 50, Status: "failed"},
+		{Limit: 50, Before: &last}, {Limit: 50, After: &last}, {Limit: 50, WorkflowID: w.ID}, {Limit: 50, Status: "failed"}, {Limit: 50, Node: "a"},
 		{Limit: 50, WorkflowID: w.ID, Before: &last}, {Limit: 50, From: time.Now().Add(-24 * time.Hour)},
 	} {
 		_, _, err := d.Runs(ctx, f)

@@ -43,6 +43,7 @@ func (r RunRow) Duration(now time.Time) time.Duration {
 type RunFilter struct {
 	WorkflowID   int64
 	Status, Mode string
+	Node         string    // that ran it
 	From, To     time.Time // the run's begin
 	Warned       bool      // only runs with warnings
 	// The list goes on below, or above, the run that began then and has this id.
@@ -71,6 +72,7 @@ func (f RunFilter) where() (string, pgx.StrictNamedArgs) {
 	}
 	add(f.WorkflowID != 0, "t.workflow_id = @workflow", "workflow", f.WorkflowID)
 	add(f.Status != "", "t.status = @status", "status", f.Status)
+	add(f.Node != "", "t.node = @node", "node", f.Node)
 	add(f.Mode != "" && f.Mode != "simulation", "t.mode = @mode", "mode", f.Mode)
 	if f.Mode == "simulation" {
 		clauses = append(clauses, "t.mode = 'simulation'") // written out for the index of the few rehearsals

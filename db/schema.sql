@@ -2603,6 +2603,7 @@ CREATE TABLE xtk.workflow_task (
 );
 CREATE INDEX workflow_task_completion_date_idx ON xtk.workflow_task USING btree (completion_date);
 CREATE INDEX workflow_task_event_id_idx ON xtk.workflow_task USING btree (event_id);
+CREATE INDEX workflow_task_node_start_date_id_idx ON xtk.workflow_task USING btree (node, start_date, id);
 CREATE UNIQUE INDEX workflow_task_running ON xtk.workflow_task USING btree (workflow_id) WHERE (status = 'running'::text);
 CREATE INDEX workflow_task_simulation ON xtk.workflow_task USING btree (start_date, id) WHERE (mode = 'simulation'::text);
 CREATE INDEX workflow_task_start_date_completion_date_idx ON xtk.workflow_task USING btree (start_date, completion_date);

@@ -25,7 +25,7 @@ func monitoringOf(page Page) Monitoring {
 
 func modulesOf(now time.Time, states ...string) (all []Module) {
 	for i, name := range []string{"engine", "web", "redirection", "mail", "webhook"} {
-		all = append(all, Module{Name: name, State: states[i], Started: now.Add(-50 * hour), Seen: now.Add(-4 * time.Second), Account: "smtp"})
+		all = append(all, Module{Name: name, Node: "night-1", State: states[i], Started: now.Add(-50 * hour), Seen: now.Add(-4 * time.Second), Account: "smtp"})
 	}
 	return all
 }

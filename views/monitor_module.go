@@ -1,6 +1,7 @@
 package views
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ type Node struct {
 // Module is a part of a process. Its state is up, starting, off, failing or missing.
 type Module struct {
 	Name, State   string
+	Node          string
 	Started, Seen time.Time // zero: it was not heard yet
 	Account       string    // the one that fails
 }
@@ -87,6 +89,8 @@ func (m Module) journal(p Page) Link {
 	admin := p.Operator != nil && p.Operator.Admin
 	link, restricted := Link{p.T("rail.runs"), "/runs"}, false
 	switch m.Name {
+	case "engine":
+		link.Href += "?" + url.Values{"node": {m.Node}}.Encode()
 	case "web":
 		link, restricted = Link{p.T("rail.audit"), "/audit"}, true
 	case "redirection":

@@ -10,6 +10,7 @@ type Runs struct {
 	Names    []Option // workflows to choose from
 	State    string   // running, completed, failed, stopped, interrupted; empty: all
 	Mode     string   // normal, simulation; empty: both
+	Node     string   // that ran them; empty: any
 	From, To string   // dates of the page's zone
 	Warnings bool     // only runs with warnings
 	Paging   Paging

@@ -8,7 +8,7 @@ func (p Runs) title() string {
 }
 
 func (p Runs) filtered() bool {
-	return p.Workflow != "" || p.State != "" || p.Mode != "" || p.From != "" || p.To != "" || p.Warnings
+	return p.Workflow != "" || p.State != "" || p.Mode != "" || p.Node != "" || p.From != "" || p.To != "" || p.Warnings
 }
 
 func (p Runs) states() []Option {

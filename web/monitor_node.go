@@ -27,7 +27,7 @@ func (s *Server) watchedNodes(ctx context.Context) ([]views.Node, error) {
 func watchedNode(n db.NodeModules) views.Node {
 	node := views.Node{ID: n.ID, Name: n.Name, Host: n.Host, Version: n.Version, PID: n.PID, Running: n.Running, Seen: n.Seen, Missing: n.Missing()}
 	for _, m := range n.Modules {
-		node.Modules = append(node.Modules, views.Module{Name: m.Name, State: m.State, Started: m.Started, Seen: m.Seen, Account: m.Account})
+		node.Modules = append(node.Modules, views.Module{Name: m.Name, Node: n.Name, State: m.State, Started: m.Started, Seen: m.Seen, Account: m.Account})
 	}
 	return node
 }

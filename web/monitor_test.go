@@ -46,6 +46,7 @@ func TestMonitoring(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &document); err != nil || got.StatusCode != http.StatusOK {
 		t.Fatalf("JSON: got %d, %v: %s", got.StatusCode, err, body)
 	}
+	wants(t, c.got("/monitoring"), `href="/runs?node=gone"`)
 	if document.State != "alert" || len(document.Modules) != 5 || document.Modules[4].State != "missing" || document.Modules[0].Alive || len(document.Workflows) != 1 || document.Workflows[0].Name != "cleanup" {
 		t.Errorf("got %+v, want an alert for the missing process and the failed workflow", document)
 	}

@@ -30,7 +30,7 @@ func (s *Server) listRuns(c echo.Context) error {
 	page.Title = page.T("rail.runs")
 	page.Crumbs = []views.Crumb{{Text: page.Title}}
 	page.Refresh, page.Updated = listRefresh, true
-	list := views.Runs{Page: page, Workflow: c.QueryParam("workflow"), State: c.QueryParam("state"), Mode: c.QueryParam("mode"),
+	list := views.Runs{Page: page, Workflow: c.QueryParam("workflow"), State: c.QueryParam("state"), Mode: c.QueryParam("mode"), Node: c.QueryParam("node"),
 		From: c.QueryParam("from"), To: c.QueryParam("to"), Warnings: c.QueryParam("warnings") != ""}
 	if list.State == "running" {
 		list.Section = views.SectionRunning
@@ -104,7 +104,7 @@ func (s *Server) readRuns(ctx context.Context, page views.Page, filter db.RunFil
 
 // runFilter reads the filter of the address; what does not exist is refused by name.
 func runFilter(c echo.Context, zone *time.Location, workflows []db.WorkflowName) (db.RunFilter, error) {
-	filter := db.RunFilter{Limit: runPage, Status: c.QueryParam("state"), Mode: c.QueryParam("mode"), Warned: c.QueryParam("warnings") != ""}
+	filter := db.RunFilter{Limit: runPage, Status: c.QueryParam("state"), Mode: c.QueryParam("mode"), Node: c.QueryParam("node"), Warned: c.QueryParam("warnings") != ""}
 	if filter.Status != "" && !slices.Contains([]string{"running", "completed", "failed", "stopped", "interrupted"}, filter.Status) {
 		return filter, badInput("state=" + filter.Status)
 	}

@@ -28,7 +28,7 @@ func TestRunList(t *testing.T) {
 	}
 	for address, want := range map[string]int{
 		"/runs": 50, "/runs?state=failed": 3, "/runs?mode=simulation": 2, "/runs?warnings=on": 4, "/runs?workflow=cleanup&state=failed": 3,
-		"/runs?workflow=aliasCleansing": 0,
+		"/runs?workflow=aliasCleansing": 0, "/runs?node=n": 50, "/runs?node=n&state=failed": 3, "/runs?node=other": 0,
 	} {
 		if got, _ := rows(address); got != want {
 			t.Errorf("%s: got %d runs, want %d", address, got, want)
