@@ -8,27 +8,32 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dropWhole drops a partition none of whose rows survives the rule, and reports whether it did. Its rows are counted
-// under a lock that keeps writers out, and go to the ledger as deleted. A partition in use, one that other tables
-// refer to, one that is still written and the default one are left to the batches. So is every partition in a
-// simulation, whose drop would keep real work waiting; there its rows are deleted, and taken back.
+// dropFirst drops the partitions none of whose rows survives the rule, before anything is counted: to read their rows
+// once is most of what it takes. A partition in use, one that other tables refer to, one that is still written and the
+// default one are left to the batches. So is every partition in a simulation, whose drop would keep real work waiting;
+// there its rows are deleted, and taken back.
+func (w *purge) dropFirst(ctx context.Context) error {
+	if !w.Partitions || w.Simulated() {
+		return nil
+	}
+	var standing []leaf
+	for _, part := range w.leaves {
+		dropped, err := w.dropWhole(ctx, part)
+		if err != nil {
+			return err
+		}
+		if !dropped {
+			standing = append(standing, part)
+		}
+	}
+	w.leaves = standing
+	return nil
+}
+
+// dropWhole drops a partition, and reports whether it did.
 func (w *purge) dropWhole(ctx context.Context, part leaf) (bool, error) {
-	if !w.Partitions || !part.partition || !part.over {
-		return false, nil
-	}
-	var none, referred bool
-	args := append([]any{}, w.Args...)
-	err := w.within(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, fmt.Sprintf(`
-			SELECT NOT EXISTS (SELECT 1 FROM %s t WHERE (%s) IS NOT TRUE),
-			       EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' AND confrelid = $%d::text::regclass)`,
-			part.name.Sanitize(), w.Where, len(args)+1), append(args, w.name.Sanitize())...).Scan(&none, &referred)
-	})
-	if err != nil || !none || referred {
+	if may, err := w.mayDrop(ctx, part, w.newest(part)); err != nil || !may {
 		return false, err
-	}
-	if w.Simulated() {
-		return false, w.wouldDrop(ctx, part)
 	}
 	begin := time.Now()
 	rows, err := w.drop(ctx, part)
@@ -44,10 +49,39 @@ func (w *purge) dropWhole(ctx context.Context, part leaf) (bool, error) {
 	return true, w.b.add(ctx, rows, 0)
 }
 
-// drop takes the partition if it is free at once, counts its rows, makes sure again that none survives, and drops it.
+// none says that no row of a partition survives.
+func (w *purge) none(part leaf) string {
+	return `NOT EXISTS (SELECT 1 FROM ` + part.name.Sanitize() + ` t WHERE (` + w.Where + `) IS NOT TRUE)`
+}
+
+// newest says that the youngest row does not survive, which an index on the age tells at once. It spares a partition that
+// is to stand the lock under which all of its rows are looked at.
+func (w *purge) newest(part leaf) string {
+	if w.Age == "" {
+		return w.none(part)
+	}
+	return `coalesce((SELECT (` + w.Where + `) FROM ` + part.name.Sanitize() + ` t ORDER BY t.` + pgx.Identifier{w.Age}.Sanitize() + ` DESC LIMIT 1), false)`
+}
+
+// mayDrop reports that a partition has ended, is not referred to, and that a condition on its rows holds.
+func (w *purge) mayDrop(ctx context.Context, part leaf, condition string) (may bool, err error) {
+	if !w.Partitions || !part.partition || !part.over {
+		return false, nil
+	}
+	args := append(append([]any{}, w.Args...), w.name.Sanitize())
+	err = w.within(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, fmt.Sprintf(`
+			SELECT NOT EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' AND confrelid = $%d::text::regclass) AND %s`,
+			len(args), condition), args...).Scan(&may)
+	})
+	return may, err
+}
+
+// drop takes the partition if it is free at once, counts its rows, makes sure that none survives, and drops it.
 // Half a second is less than PostgreSQL takes to look for a deadlock: whoever else is in the way is not the victim.
 func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 	table := part.name.Sanitize()
+	var oldest, newest *time.Time
 	changes, err := w.attempt(ctx, func(t *transaction) error {
 		if _, err := t.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
 			return err
@@ -56,8 +90,8 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 			return err
 		}
 		none := false
-		count := `SELECT count(*), count(*) FILTER (WHERE (` + w.Where + `) IS NOT TRUE) = 0 FROM ` + table + ` t`
-		if err := t.QueryRow(ctx, count, w.Args...).Scan(&rows, &none); err != nil {
+		count := `SELECT count(*), count(*) FILTER (WHERE (` + w.Where + `) IS NOT TRUE) = 0, ` + w.ages() + ` FROM ` + table + ` t`
+		if err := t.QueryRow(ctx, count, w.Args...).Scan(&rows, &none, &oldest, &newest); err != nil {
 			return err
 		}
 		if rows == 0 || !none {
@@ -71,16 +105,19 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 	if err != nil {
 		return 0, w.asked(ctx, err)
 	}
+	if rows > 0 {
+		w.aged(oldest, newest)
+	}
 	w.journal.changed(changes)
 	return rows, nil
 }
 
-// wouldDrop notes a partition that a real run would drop, unless it is empty.
+// wouldDrop notes, in a simulation, a partition with rows to delete that a real run would drop.
 func (w *purge) wouldDrop(ctx context.Context, part leaf) error {
-	filled := false
-	err := w.Query(ctx, func(row pgx.Rows) error { return row.Scan(&filled) },
-		`SELECT EXISTS (SELECT 1 FROM `+part.name.Sanitize()+`)`)
-	if err != nil || !filled {
+	if !w.Simulated() {
+		return nil
+	}
+	if may, err := w.mayDrop(ctx, part, w.none(part)); err != nil || !may {
 		return err
 	}
 	w.facts.Dropped = append(w.facts.Dropped, part.name[1])

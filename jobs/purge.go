@@ -76,37 +76,35 @@ func (w *purge) run(ctx context.Context) (int64, error) {
 	if err := w.describe(ctx); err != nil {
 		return 0, err
 	}
-	if err := w.count(ctx); err != nil {
-		return 0, err
-	}
+	w.b = w.batches(w.Table, -1)
+	defer w.b.finish()
 	defer w.tell()
-	if w.total != nil && *w.total == 0 {
-		return 0, nil
+	if err := w.dropFirst(ctx); err != nil {
+		return w.b.done, err
+	}
+	if err := w.count(ctx); err != nil {
+		return w.b.done, err
+	}
+	if w.total != nil {
+		*w.total += w.b.done
+		if w.b.total = *w.total; w.b.total == w.b.done {
+			return w.b.done, nil
+		}
 	}
 	if done, skipped, err := w.tooLarge(ctx); skipped || err != nil {
 		return done, err
 	}
-	total := int64(-1)
-	if w.total != nil {
-		total = *w.total
-	}
-	w.b = w.batches(w.Table, total)
-	defer w.b.finish()
-	var standing []leaf
 	for _, part := range w.leaves {
 		if w.total != nil && part.rows == 0 {
 			continue
 		}
-		dropped, err := w.dropWhole(ctx, part)
-		if err == nil && !dropped {
-			standing = append(standing, part)
-			err = w.empty(ctx, part)
+		if err := w.wouldDrop(ctx, part); err != nil {
+			return w.b.done, err
 		}
-		if err != nil {
+		if err := w.empty(ctx, part); err != nil {
 			return w.b.done, err
 		}
 	}
-	w.leaves = standing
 	return w.b.done, w.left(ctx)
 }
 
@@ -174,20 +172,38 @@ func (w *purge) count(ctx context.Context) error {
 
 func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 
+// ages is the oldest and the newest of the rows that are counted.
+func (w *purge) ages() string {
+	if w.Age == "" {
+		return "NULL::timestamptz, NULL::timestamptz"
+	}
+	age := "t." + pgx.Identifier{w.Age}.Sanitize() + "::timestamptz"
+	return "min(" + age + "), max(" + age + ")"
+}
+
+// aged widens the facts of the rule by the ages of some rows.
+func (w *purge) aged(oldest, newest *time.Time) {
+	if oldest != nil && (w.facts.Oldest == nil || oldest.Before(*w.facts.Oldest)) {
+		w.facts.Oldest = oldest
+	}
+	if newest != nil && (w.facts.Newest == nil || newest.After(*w.facts.Newest)) {
+		w.facts.Newest = newest
+	}
+}
+
 // counting counts the rows of each leaf and finds their ages. It asks for no key, so that an index on what the rule looks
 // at is enough to answer.
 func (w *purge) counting(ctx context.Context) error {
-	ages := "NULL::timestamptz, NULL::timestamptz"
-	if w.Age != "" {
-		age := "t." + pgx.Identifier{w.Age}.Sanitize() + "::timestamptz"
-		ages = "min(" + age + "), max(" + age + ")"
+	if len(w.leaves) == 0 { // all were dropped
+		w.total = new(int64)
+		return nil
 	}
 	var sql []string
 	for i, part := range w.leaves {
 		sql = append(sql, fmt.Sprintf(`
 			SELECT %d, count(*), %s
 			FROM %s t
-			WHERE (%s)`, i, ages, part.name.Sanitize(), w.Where))
+			WHERE (%s)`, i, w.ages(), part.name.Sanitize(), w.Where))
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
 		if !w.Simulated() {
@@ -204,12 +220,7 @@ func (w *purge) counting(ctx context.Context) error {
 		_, err = pgx.ForEachRow(rows, []any{&i, &found, &oldest, &newest}, func() error {
 			w.leaves[i].rows = found
 			total += found
-			if oldest != nil && (w.facts.Oldest == nil || oldest.Before(*w.facts.Oldest)) {
-				w.facts.Oldest = oldest
-			}
-			if newest != nil && (w.facts.Newest == nil || newest.After(*w.facts.Newest)) {
-				w.facts.Newest = newest
-			}
+			w.aged(oldest, newest)
 			return nil
 		})
 		w.total = &total
