@@ -150,9 +150,11 @@ func TestCleanupExpired(t *testing.T) {
 			(7, 'stopped', '-1 day', '-1 hour', 10, 5, 'mid_sourcing', 2),
 			(8, 'finished', '-1 day', '-1 hour', 10, 5, 'mid_sourcing', 1),
 			(9, 'editing', '-1 day', '-1 hour', 10, 5, 'bulk', NULL),
-			(10, 'in_progress', '-1 day', '-1 hour', 10, 5, 'bulk', NULL)) AS v (id, state, validity, modified, to_deliver, processed, mode, provider)
+			(10, 'in_progress', '-1 day', '-1 hour', 10, 5, 'bulk', NULL),
+			(11, 'stopped', '-16 days', '-1 hour', 10, 5, 'mid_sourcing', 3)) AS v (id, state, validity, modified, to_deliver, processed, mode, provider)
 		WHERE m.internal_name = 'mapRecipient'`,
-		`INSERT INTO nms.ext_account (id, internal_name, label, type) VALUES (1, 'pulled', 'p', 'mid_sourcing'), (2, 'never', 'n', 'mid_sourcing')`,
+		`INSERT INTO nms.ext_account (id, internal_name, label, type) VALUES (1, 'pulled', 'p', 'mid_sourcing'), (2, 'never', 'n', 'mid_sourcing'), (3, 'off', 'o', 'mid_sourcing')`,
+		`UPDATE nms.ext_account SET active = false WHERE id = 3`,
 		`INSERT INTO xtk.option (name, data_type, timestamp_value) VALUES ('NmsMidSourcing_LastBroadLog_pulled', 'timestamp', now())`,
 		`INSERT INTO nms.broad_log (delivery_id, status)
 		 SELECT d, s FROM unnest(ARRAY[1, 5, 6, 7, 8]) d, unnest(ARRAY['pending', 'sent']) s, generate_series(1, 5)`,
@@ -164,7 +166,7 @@ func TestCleanupExpired(t *testing.T) {
 		[2]string{`SELECT string_agg(id::text, ' ' ORDER BY id) FROM nms.delivery WHERE state = 'finished'`, "1 2 6 8"},
 		[2]string{`SELECT broad_end = validity AND processed = 10 FROM nms.delivery WHERE id = 1`, "true"},
 		[2]string{`SELECT broad_end = (SELECT cut_off FROM xtk.workflow_task ORDER BY id DESC LIMIT 1) FROM nms.delivery WHERE id = 2`, "true"},
-		[2]string{`SELECT string_agg(id::text, ' ' ORDER BY id) FROM nms.delivery JOIN nms.seen USING (id, last_modified)`, "3 4 5 7 8 9 10"},
+		[2]string{`SELECT string_agg(id::text, ' ' ORDER BY id) FROM nms.delivery JOIN nms.seen USING (id, last_modified)`, "3 4 5 7 8 9 10 11"},
 		[2]string{`SELECT string_agg(delivery_id || ':' || n, ' ' ORDER BY delivery_id) FROM (
 			SELECT delivery_id, count(*) n FROM nms.broad_log b JOIN nms.broad_log_msg m ON m.id = b.msg_id
 			WHERE status = 'cancelled' AND text_normalized = 'delivery cancelled, validity expired' GROUP BY 1) x`, "1:5 6:5 8:5"},

@@ -2,6 +2,8 @@ package delivery_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -150,5 +152,32 @@ func TestCleanupHouse(t *testing.T) {
 	}
 	if count, bad, err := d.VerifyAudit(context.Background()); err != nil || bad != 0 || count != 2 {
 		t.Errorf("audit after the purge: got %d rows, first bad %d, error %v, want 2 that verify", count, bad, err)
+	}
+}
+
+// TestCleanupBatchSizes: each kind of rows goes in batches of its documented size: one row more makes one batch more.
+func TestCleanupBatchSizes(t *testing.T) {
+	t.Parallel()
+	d := quiet(t, `INSERT INTO nms.visitor (last_modified) SELECT now() - interval '31 days' FROM generate_series(1, 20001)`,
+		`INSERT INTO nms.address (address, type, status, last_modified) SELECT 'd' || n, 'ios', 'quarantine', now() - interval '186 days' FROM generate_series(1, 5001) n`,
+		`INSERT INTO nms.service (id, internal_name, label) VALUES (1, 's', 's')`,
+		`INSERT INTO nms.subscription (service_id, recipient_id, delete_status) SELECT 1, n, 1 FROM generate_series(1, 5001) n`)
+	delivered(t, d, 1, "8 days", "")
+	do(t, d, `INSERT INTO nms.broad_log (id, delivery_id) SELECT 1000000 + n, 1 FROM generate_series(1, 19998) n`,
+		`INSERT INTO nms.exclude_log (delivery_id) SELECT 1 FROM generate_series(1, 20000)`,
+		`INSERT INTO nms.coupon_value (coupon_id, coupon_code, message_id) SELECT 2, 'B' || n, 1000000 + n FROM generate_series(1, 5000) n`)
+	got := clean(t, d)
+	for table, size := range map[string]string{"nms.visitor": "20,000", "nms.broad_log": "20,000", "nms.exclude_log": "20,000", "nms.coupon_value": "5,000",
+		"nms.subscription": "5,000", "nms.address": "5,000", "nms.delivery_part": "500,000", "nms.proposition": "20,000", "nms.tracking_log": "20,000",
+		"nms.mirror_page_info": "20,000", "nms.mirror_page_search": "20,000", "xtk.job_log": "20,000"} {
+		more := strings.Replace(size, "000", "001", 1)
+		if !slices.ContainsFunc(got.Log, func(line string) bool {
+			return strings.Contains(line, table+": ") && strings.HasSuffix(line, "batches of "+size)
+		}) {
+			t.Errorf("%s: got no batches of %s in %q", table, size, got.Log)
+		}
+		if one := strings.Contains(strings.Join(got.Log, "\n"), table+": "+more+" rows counted"); one && !said(got, table+": "+more+" rows in 2 batches") {
+			t.Errorf("%s: got %s rows not in 2 batches: %q", table, more, got.Log)
+		}
 	}
 }
