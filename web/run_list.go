@@ -40,14 +40,11 @@ func (s *Server) listRuns(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range workflows {
-		list.Names = append(list.Names, views.Option{Value: w.Name, Text: labelOf(page.Lang, w.Name, w.Label)})
-	}
 	read, err := s.readRuns(c.Request().Context(), page, filter)
 	if err != nil {
 		return err
 	}
-	list.Count, list.Rows, list.Drawn = capped(read.count), read.rows, read.drawn
+	list.Names, list.Count, list.Rows, list.Drawn = read.names, capped(read.count), read.rows, read.drawn
 	list.Paging = runPaging(c.Request().URL.Query(), filter, read.runs, read.more)
 	return s.render(c, http.StatusOK, views.RunsPage(list))
 }
@@ -66,6 +63,7 @@ type runsRead struct {
 	more  bool
 	count int
 	rows  []views.RunRow
+	names []views.Option // of all workflows, to choose from
 	drawn *views.Drawings
 }
 
@@ -97,6 +95,9 @@ func (s *Server) readRuns(ctx context.Context, page views.Page, filter db.RunFil
 		read.rows = make([]views.RunRow, len(read.runs))
 		for i, run := range read.runs {
 			read.rows[i] = runRow(page, run)
+		}
+		for _, w := range s.night.known().Names {
+			read.names = append(read.names, views.Option{Value: w.Name, Text: labelOf(page.Lang, w.Name, w.Label)})
 		}
 		return read, s.addCauses(ctx, read.runs, read.rows)
 	})
