@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"io"
@@ -125,10 +126,17 @@ func strangers() []*http.Client {
 // of each client warms its connection up and does not count.
 func times(b *testing.B, clients []*http.Client, page string) (p50, p95 float64) {
 	b.Helper()
+	return timesOf(b, clients, func(int) string { return page })
+}
+
+// timesOf is times where each request may be for another page.
+func timesOf(b *testing.B, clients []*http.Client, page func(i int) string) (p50, p95 float64) {
+	b.Helper()
 	var took []time.Duration
 	for i := range samples {
+		address := page(i)
 		begin := time.Now()
-		if err := fetch(clients[i%crowd], page); err != nil {
+		if err := fetch(clients[i%crowd], address); err != nil {
 			b.Fatal(err)
 		}
 		if i >= crowd {
@@ -206,6 +214,12 @@ func BenchmarkRunList(b *testing.B) {
 			floor50, _ := times(b, strangers(), floor)
 			report(b, "p50-ms", p50, floor50)
 			b.ReportMetric(p95, "p95-ms")
+			// Each time another place of the list, so that nothing of it was kept.
+			deep50, _ := timesOf(b, clients, func(i int) string {
+				at := fmt.Sprintf("%d.%d", time.Now().Add(-time.Duration(i*runs/samples)*time.Minute).UnixMicro(), i)
+				return n.base + "/runs?before=" + base64.RawURLEncoding.EncodeToString([]byte(at))
+			})
+			report(b, "deep-p50-ms", deep50, floor50)
 			report(b, "requests/s", rate(b, clients, n.base+"/runs"), rate(b, strangers(), floor))
 		})
 	}
