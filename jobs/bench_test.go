@@ -141,7 +141,7 @@ func terms(b *testing.B) func(testing.TB) *db.DB {
 func BenchmarkPurgePartitions(b *testing.B) {
 	fresh := terms(b)
 	for b.Loop() {
-		best := fastest(b, fresh, bareDelete(b), purgeOf(b, jobs.Purge{Batch: 5000, Partitions: true}))
+		best := fastest(b, fresh, bareDelete(b), purgeOf(b, jobs.Purge{Batch: 5000, Age: "last_modified", Partitions: true}))
 		b.ReportMetric(best[0].Seconds(), "s-floor")
 		b.ReportMetric(best[1].Seconds(), "s-purge")
 		b.ReportMetric(best[1].Seconds()/best[0].Seconds(), "x-of-floor-time")
