@@ -23,7 +23,7 @@ var axe = sync.OnceValues(func() (string, error) {
 })
 
 // TestAccessible walks the pages of an administrator in both languages and both themes and lets axe look at each: it finds
-// nothing against WCAG 2.2 A and AA.
+// nothing against WCAG 2.2 A and AA. None is wider than a phone of 360 pixels.
 func TestAccessible(t *testing.T) {
 	t.Parallel()
 	inLanguages(t, func(t *testing.T, lang locale.Lang) {
@@ -35,8 +35,25 @@ func TestAccessible(t *testing.T) {
 			"/workflows/cleanup/acknowledge"} {
 			p.open(page)
 			p.accessible()
+			p.fits()
 		}
 	})
+}
+
+// fits looks at the open page on a phone: what is wider than it must scroll within itself.
+func (p *person) fits() {
+	p.t.Helper()
+	was := p.ViewportSize()
+	if err := p.SetViewportSize(360, 740); err != nil {
+		p.t.Fatal(err)
+	}
+	over, err := p.Evaluate(`() => document.documentElement.scrollWidth - document.documentElement.clientWidth`)
+	if err != nil || over != 0 {
+		p.t.Errorf("%s in %s: got %v pixels beyond a phone (%v), want none", p.URL(), p.lang, over, err)
+	}
+	if err := p.SetViewportSize(was.Width, was.Height); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // violation is a rule of axe that a page breaks, and where.
