@@ -76,6 +76,11 @@ func TestRunListKept(t *testing.T) {
 			}
 		}
 	}
+	for address, want := range map[string]bool{"/runs?node=yard": true, "/runs": false, "/runs?state=failed&node=yard": true, "/runs?state=failed": false} {
+		if _, body := c.ask("kim", http.MethodGet, address, nil); strings.Contains(body, `value="yard"`) != want {
+			t.Errorf("%s: got the filter of a node %t, want %t", address, !want, want)
+		}
+	}
 	exec(run)
 	c.bell.ring(2)
 	if _, body := c.ask("kim", http.MethodGet, "/runs", nil); strings.Count(body, `href="/runs/`) != 2 {
