@@ -34,14 +34,17 @@ func overviewOf(page Page) Overview {
 		return []time.Time{day.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute)}
 	}
 	o.Ahead = []Ahead{
-		{"webAnalyticsFindConverted", at(4, 30), 7 * time.Minute, false}, {"cleanupPrivacyRequests", at(5, 30), 2 * time.Minute, false},
-		{"mobileAppOptOutMgt", append(append(at(7, 0), at(13, 0)...), at(19, 0)...), 6 * time.Minute, false},
-		{"forecasting", at(25, 0), 21 * time.Minute, false}, {"aliasCleansing", at(27, 0), time.Minute, false}, {"cleanup", at(28, 0), 26 * time.Minute, true},
+		{"webAnalyticsFindConverted", "", at(4, 30), 7 * time.Minute, false}, {"cleanupPrivacyRequests", "", at(5, 30), 2 * time.Minute, false},
+		{"mobileAppOptOutMgt", "", append(append(at(7, 0), at(13, 0)...), at(19, 0)...), 6 * time.Minute, false},
+		{"forecasting", "", at(25, 0), 21 * time.Minute, false}, {"aliasCleansing", "", at(27, 0), time.Minute, false}, {"cleanup", "", at(28, 0), 26 * time.Minute, true},
 	}
 	var tracking, export []time.Time
 	for h := 5; h < 29; h++ {
 		tracking, export = append(tracking, at(h, 0)...), append(export, at(h, 15)...)
 	}
-	o.Ahead = append(o.Ahead, Ahead{"tracking", tracking, 3 * time.Minute, false}, Ahead{"offerMgt", tracking, 2 * time.Second, false}, Ahead{"exportSharedAudience", export, 3 * time.Minute, false})
+	o.Ahead = append(o.Ahead, Ahead{"tracking", "", tracking, 3 * time.Minute, false}, Ahead{"offerMgt", "", tracking, 2 * time.Second, false}, Ahead{"exportSharedAudience", "", export, 3 * time.Minute, false})
+	for i, ahead := range o.Ahead {
+		o.Ahead[i].Label = o.T("workflow." + ahead.Workflow + ".label")
+	}
 	return o
 }

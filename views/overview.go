@@ -55,7 +55,8 @@ type RunningRow struct {
 
 // Ahead is a workflow that is due in the next 24 hours.
 type Ahead struct {
-	Workflow string
+	Workflow string // internal name
+	Label    string
 	At       []time.Time
 	Lasts    time.Duration
 	Bold     bool // severity production or critical

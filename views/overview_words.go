@@ -97,7 +97,7 @@ func (p Overview) nextWords() string {
 	var at time.Time
 	for _, ahead := range p.Ahead {
 		if len(ahead.At) > 0 && (at.IsZero() || ahead.At[0].Before(at)) {
-			name, at = ahead.Workflow, ahead.At[0]
+			name, at = ahead.Label, ahead.At[0]
 		}
 	}
 	switch {

@@ -139,7 +139,7 @@ func (s *Server) lookAhead(shown *views.Overview, w db.WorkflowRow) {
 		return
 	}
 	end := shown.Now.Add(aheadSpan)
-	ahead := views.Ahead{Workflow: w.Name, Lasts: w.Usual, Bold: w.Severity != "normal"}
+	ahead := views.Ahead{Workflow: w.Name, Label: labelOf(shown.Lang, w.Name, w.Label), Lasts: w.Usual, Bold: w.Severity != "normal"}
 	zone := s.zoneOf(w)
 	for at := *w.Next; !at.IsZero() && at.Before(end) && len(ahead.At) <= aheadMany; at = schedule.Next(at, zone) {
 		if !s.night.known().Freeze.Holds(at) {

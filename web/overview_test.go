@@ -84,3 +84,22 @@ func TestOverviewTellsOfAccounts(t *testing.T) {
 		}
 	}
 }
+
+// TestOverviewNamesWhatIsNext: by its label, in the reader's language.
+func TestOverviewNamesWhatIsNext(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	if _, err := c.db.Pool.Exec(t.Context(), `
+		UPDATE xtk.workflow SET state = CASE internal_name WHEN 'cleanup' THEN 'started' ELSE 'being_edited' END,
+		       next_processing = CASE internal_name WHEN 'cleanup' THEN now() + interval '1 hour' END`); err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[string]string{"en": "Next: Database cleanup at ", "ko": "다음: 데이터베이스 정리, "} {
+		if _, err := c.db.Pool.Exec(t.Context(), `UPDATE xtk.operator SET language = $1 WHERE login = 'kim'`, lang); err != nil {
+			t.Fatal(err)
+		}
+		if body := c.overview("kim"); !strings.Contains(body, want) {
+			t.Errorf("%s: got %s, want %q", lang, body, want)
+		}
+	}
+}
