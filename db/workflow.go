@@ -34,7 +34,7 @@ type WorkflowRow struct {
 	Running                   *RunBrief // the run in progress, of any mode
 	Last                      *RunBrief // the newest ended run that was not a rehearsal
 	Usual                     time.Duration
-	Order, OrderBy            string // the oldest order that waits, to be applied or to begin its run
+	Order, OrderBy            string // the oldest order not applied yet
 	OrderAt                   *time.Time
 	Waiting                   *time.Time // since when something is due and has not begun; in a freeze it waits by intent
 	Spark                     []SparkRun // the last 60 runs and slots not run, oldest first
@@ -133,15 +133,9 @@ func (d *DB) workflows(ctx context.Context, id int64, name string) ([]WorkflowRo
 			      ORDER BY t.start_date DESC, t.id DESC
 			      LIMIT 30) r) usual ON true
 		LEFT JOIN LATERAL (
-			-- An order that is not applied yet, or the run that one made due.
 			SELECT o.command, o.operator_login, o.created
-			FROM (SELECT command, operator_login, created
-			      FROM xtk.workflow_job
-			      WHERE workflow_id = w.id AND applied_at IS NULL
-			      UNION ALL
-			      SELECT CASE mode WHEN 'simulation' THEN 'simulate' ELSE 'run' END, operator_login, scheduled_at
-			      FROM xtk.workflow_event
-			      WHERE workflow_id = w.id AND status = 'pending' AND kind = 'manual' AND operator_login <> '`+Self+`') o
+			FROM xtk.workflow_job o
+			WHERE o.workflow_id = w.id AND o.applied_at IS NULL
 			ORDER BY o.created
 			LIMIT 1) j ON true
 		LEFT JOIN LATERAL (
