@@ -28,7 +28,7 @@ type slotRow struct {
 // answers are what a look at the due slots has decided, to be written together.
 type answers struct {
 	rows  []slotRow
-	moved []scheduled // with the next slot to be
+	moved []*scheduled // with the next slot to be
 	lines []logLine
 }
 
@@ -39,7 +39,7 @@ type logLine struct {
 }
 
 // settle answers the slots of a workflow that have come and moves it on to its next one.
-func (a *answers) settle(w scheduled, slots []time.Time, frozen map[int64]bool) {
+func (a *answers) settle(w *scheduled, slots []time.Time, frozen map[int64]bool) {
 	next := w.after(slots[len(slots)-1])
 	switch {
 	case w.State != db.Started:
@@ -59,7 +59,7 @@ func (a *answers) settle(w scheduled, slots []time.Time, frozen map[int64]bool) 
 
 // duringPause are the slots before the end of the pause, and the first one that is not. What comes from the end on is
 // left to the workflow that is started again, however late its pause is ended.
-func (w scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time, *time.Time) {
+func (w *scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time, *time.Time) {
 	for i, slot := range slots {
 		if w.PauseUntil != nil && !slot.Before(*w.PauseUntil) {
 			return slots[:i], &slots[i]
@@ -69,7 +69,7 @@ func (w scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time,
 }
 
 // answer lets the slots of a workflow that works become runs, except for those of a freeze.
-func (a *answers) answer(w scheduled, all []time.Time, frozen map[int64]bool) {
+func (a *answers) answer(w *scheduled, all []time.Time, frozen map[int64]bool) {
 	var slots, skipped []time.Time
 	for _, slot := range all {
 		if frozen[slot.UnixMicro()] {
@@ -90,7 +90,7 @@ func (a *answers) answer(w scheduled, all []time.Time, frozen map[int64]bool) {
 
 // catchUp answers slots that came while no process was up: the last one runs now, once, unless the schedule's time range
 // forbids it; the others are written down as missed.
-func (a *answers) catchUp(w scheduled, slots []time.Time) {
+func (a *answers) catchUp(w *scheduled, slots []time.Time) {
 	count, last := len(slots), slots[len(slots)-1]
 	onTime := w.Now.Sub(last) <= db.Lateness
 	missed, says := slots[:count-1], "one run catches up"
@@ -108,7 +108,7 @@ func (a *answers) catchUp(w scheduled, slots []time.Time) {
 }
 
 // add gives each slot a row with its answer; very many that were not run become one row a month with their number.
-func (a *answers) add(w scheduled, slots []time.Time, answer answer) {
+func (a *answers) add(w *scheduled, slots []time.Time, answer answer) {
 	if len(slots) <= singly {
 		for _, slot := range slots {
 			a.rows = append(a.rows, slotRow{workflow: w.ID, at: slot, occurrences: 1, answer: answer})

@@ -54,13 +54,13 @@ func newClock(ring func()) (*clock, error) {
 }
 
 // set gives the clock the schedules that it rings for from now on: all others are taken out.
-func (c *clock) set(workflows []scheduled) error {
+func (c *clock) set(workflows []*scheduled) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	wanted := map[int64]bool{}
+	wanted := make(map[int64]bool, len(workflows))
 	for _, w := range workflows {
 		wanted[w.ID] = true
-		made := string(w.Raw) + w.Zone.String()
+		made := string(w.Raw) + w.Zone.String() + w.Schedule.Anchor.Format(time.RFC3339)
 		old, exists := c.alarms[w.ID]
 		if exists && old.made == made {
 			continue

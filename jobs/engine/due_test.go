@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -134,10 +135,10 @@ func TestAlarms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	daily := scheduled{ID: 1, Raw: []byte("a"), Zone: seoul, Schedule: jobs.CronSchedule("30 6 * * *")}
-	moved := scheduled{ID: 1, Raw: []byte("b"), Zone: seoul, Schedule: jobs.CronSchedule("45 7 * * *")}
-	never := scheduled{ID: 2, Raw: []byte("c"), Zone: seoul, Schedule: jobs.Schedule{Kind: "none"}}
-	for _, all := range [][]scheduled{{daily, never}, {daily}, {moved}, {}} {
+	daily := &scheduled{ID: 1, Raw: []byte("a"), Zone: seoul, Schedule: jobs.CronSchedule("30 6 * * *")}
+	moved := &scheduled{ID: 1, Raw: []byte("b"), Zone: seoul, Schedule: jobs.CronSchedule("45 7 * * *")}
+	never := &scheduled{ID: 2, Raw: []byte("c"), Zone: seoul, Schedule: jobs.Schedule{Kind: "none"}}
+	for _, all := range [][]*scheduled{{daily, never}, {daily}, {moved}, {}} {
 		if err := c.set(all); err != nil {
 			t.Fatal(err)
 		}
@@ -151,6 +152,53 @@ func TestAlarms(t *testing.T) {
 				t.Errorf("workflow %d rings at %s, %v, want %s", w.ID, next, err, want)
 			}
 		}
+	}
+}
+
+// TestAlarmsFollowTheRows: whatever moves the occurrences of a schedule, and only that, has the alarms set anew.
+func TestAlarmsFollowTheRows(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	c, err := newClock(func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.close() })
+	e := New(Config{DB: n.d, Node: "alarms"})
+	e.clock, e.spares = c, newSpares(n.d)
+	t.Cleanup(func() { e.spares.close(context.WithoutCancel(t.Context())) })
+	id := n.add("followed", db.Started, `schedule = '{"kind": "daily", "times": ["06:30"], "every_days": 3}', timezone = NULL`)
+	var job any
+	for _, change := range []struct {
+		sql   string
+		again bool
+	}{
+		{`UPDATE xtk.workflow SET label = 'first' WHERE id = $1`, true},
+		{`UPDATE xtk.workflow SET label = 'second', next_processing = now() + interval '1 day' WHERE id = $1`, false},
+		{`UPDATE xtk.workflow SET schedule = '{"kind": "daily", "times": ["07:45"], "every_days": 3}' WHERE id = $1`, true},
+		{`UPDATE xtk.workflow SET valid_from = now() + interval '400 days' WHERE id = $1`, true},
+		{`UPDATE xtk.workflow SET timezone = 'Asia/Seoul' WHERE id = $1`, true},
+		{`UPDATE xtk.workflow SET timezone = NULL WHERE id = $1`, true},
+		{`WITH zone AS (INSERT INTO xtk.option (name, data_type, string_value) VALUES ('WdbcTimeZone', 'string', 'Asia/Tokyo')
+		                ON CONFLICT (name) DO UPDATE SET string_value = 'Asia/Tokyo')
+		  SELECT $1::bigint`, true},
+		{`UPDATE xtk.workflow SET state = 'paused', paused_at = now() WHERE id = $1`, false},
+	} {
+		n.exec(change.sql, id)
+		if err := e.plan(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		if again := job != c.alarms[id].job; again != change.again {
+			t.Errorf("%s: alarm set anew is %t, want %t", change.sql, again, change.again)
+		}
+		job = c.alarms[id].job
+	}
+	n.exec(`UPDATE xtk.workflow SET state = 'finished' WHERE id = $1`, id)
+	if err := e.plan(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.alarms) != 0 {
+		t.Errorf("alarms of a stopped workflow: got %d, want none", len(c.alarms))
 	}
 }
 
@@ -204,7 +252,7 @@ func TestClockChanges(t *testing.T) {
 		{"autumn, hourly", "0 * * * *", time.Date(2026, 10, 25, 1, 0, 0, 0, paris), 3 * time.Hour, "25 01:00 CEST, 25 02:00 CEST, 25 02:00 CET, 25 03:00 CET"},
 		{"spring, hourly", "0 * * * *", time.Date(2026, 3, 29, 1, 0, 0, 0, paris), 2 * time.Hour, "29 01:00 CET, 29 03:00 CEST, 29 04:00 CEST"},
 	} {
-		w := scheduled{Next: &c.first, Now: c.first.Add(c.lasts), Zone: paris, Schedule: jobs.CronSchedule(c.cron)}
+		w := &scheduled{Next: &c.first, Now: c.first.Add(c.lasts), Zone: paris, Schedule: jobs.CronSchedule(c.cron)}
 		var got []string
 		for _, slot := range w.slots() {
 			got = append(got, slot.In(paris).Format("2 15:04 MST"))

@@ -60,8 +60,10 @@ type Engine struct {
 	lag       time.Duration // tests make one process slower than another
 	// sampleEvery is shorter in tests.
 	sampleEvery time.Duration
-	// Of the working goroutine alone: when the node was shown alive and its tables looked after.
+	// Of the working goroutine alone: when the node was shown alive and its tables looked after, and the schedules that
+	// the clock was set for.
 	seen, kept time.Time
+	alarms     string
 
 	mu      sync.Mutex
 	running map[int64]*execution // by task

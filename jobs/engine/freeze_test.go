@@ -99,7 +99,7 @@ func TestFreezeAtClockChange(t *testing.T) {
 	}
 	first := time.Date(2025, 10, 26, 1, 0, 0, 0, paris)
 	id := n.add("autumn", db.Started, "")
-	w := scheduled{ID: id, Next: &first, Now: first.Add(4 * time.Hour), Zone: paris, Schedule: jobs.CronSchedule("0 * * * *")}
+	w := &scheduled{ID: id, Next: &first, Now: first.Add(4 * time.Hour), Zone: paris, Schedule: jobs.CronSchedule("0 * * * *")}
 	n.exec(`INSERT INTO xtk.freeze (reason, by_login, since, until) VALUES ('night', 'kim', '2025-10-26 02:00 Europe/Paris'::timestamptz - interval '1 hour', '2025-10-26 01:30+00')`)
 	if err := pgx.BeginFunc(t.Context(), n.d.Pool, func(tx pgx.Tx) error {
 		frozen, err := frozenOf(t.Context(), tx, w.slots())
