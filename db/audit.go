@@ -43,33 +43,58 @@ type AuditRow struct {
 // Audit writes an entry in the transaction of the change it tells of: both become true together or neither does.
 // Entries of a kind that an option XtkAudit_… switches off are left out, refusals and the switches themselves never.
 func (d *DB) Audit(ctx context.Context, tx pgx.Tx, e AuditEntry) error {
-	var batch pgx.Batch
-	if err := d.queueAudit(ctx, tx, &batch, e); err != nil {
+	var end auditEnd
+	var ask, write pgx.Batch
+	end.ask(&ask, auditSwitch(e))
+	if err := tx.SendBatch(ctx, &ask).Close(); err != nil {
+		return fmt.Errorf("audit: end of the chain: %w", err)
+	}
+	if err := d.queueAudit(&write, end, e); err != nil {
 		return err
 	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := tx.SendBatch(ctx, &write).Close(); err != nil {
 		return fmt.Errorf("audit %s of %s: %w", e.Action, e.Entity, err)
 	}
 	return nil
 }
 
-// queueAudit is Audit with the writing left to a batch, which is the next one that the transaction sends.
-func (d *DB) queueAudit(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, e AuditEntry) error {
-	row, kept, err := nextAuditRow(ctx, tx, e)
+// queueAudit writes an entry behind the end of the chain, for whose reading the transaction still holds the lock.
+func (d *DB) queueAudit(batch *pgx.Batch, end auditEnd, e AuditEntry) error {
+	if end.off && auditSwitch(e) != "" {
+		return nil
+	}
+	detail, err := auditDetail(e.Detail)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	if !kept {
-		return nil
+	row := AuditRow{Seq: end.seq + 1, EntityType: e.EntityType, Entity: e.Entity, Action: e.Action, OperatorLogin: e.Actor.Login,
+		At: end.now, IP: addrText(e.Actor.IP), Allowed: e.Allowed, Route: e.Actor.Route, Session: e.Actor.Session, Detail: detail,
+		PrevHash: end.hash}
+	if e.Actor.ID != 0 {
+		row.OperatorID = &e.Actor.ID
 	}
 	row.Hash = row.sum(d.key)
 	batch.Queue(`
 		INSERT INTO xtk.audit (seq, entity_type, entity, action, operator_id, operator_login, changed_at, ip, allowed,
 		                       route, session, detail, prev_hash, hash)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, NULLIF($8, '')::inet, $9, NULLIF($10, ''), NULLIF($11, ''), $12::jsonb, $13, $14)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, NULLIF($8, '')::inet, $9, NULLIF($10, ''), NULLIF($11, ''), $12::text::json, $13, $14)`,
 		row.Seq, row.EntityType, row.Entity, row.Action, row.OperatorID, row.OperatorLogin, row.At, row.IP, row.Allowed,
 		row.Route, row.Session, row.Detail, row.PrevHash, row.Hash)
 	return nil
+}
+
+// auditDetail is what changed as the trail keeps it: this very text is what the hash is over.
+func auditDetail(detail map[string]any) (string, error) {
+	if detail == nil {
+		return "{}", nil
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // people search in it
+	if err := encoder.Encode(detail); err != nil {
+		return "", fmt.Errorf("detail: %w", err)
+	}
+	return strings.TrimSuffix(text.String(), "\n"), nil
 }
 
 // AuditAlone writes an entry that no change goes with, such as a refusal.
@@ -100,47 +125,28 @@ func auditSwitch(e AuditEntry) string {
 	return auditSwitches[e.EntityType]
 }
 
-// nextAuditRow waits for its turn and continues the chain; kept is false when the entry is of a kind that is switched
-// off. The lock is held to the end of the transaction.
-func nextAuditRow(ctx context.Context, tx pgx.Tx, e AuditEntry) (row AuditRow, kept bool, err error) {
-	detail, err := json.Marshal(e.Detail)
-	if err != nil {
-		return AuditRow{}, false, fmt.Errorf("detail: %w", err)
-	}
-	if e.Detail == nil {
-		detail = []byte("{}")
-	}
-	row = AuditRow{EntityType: e.EntityType, Entity: e.Entity, Action: e.Action, OperatorLogin: e.Actor.Login,
-		Allowed: e.Allowed, Route: e.Actor.Route, Session: e.Actor.Session}
-	if e.Actor.ID != 0 {
-		row.OperatorID = &e.Actor.ID
-	}
-	row.IP, kept = addrText(e.Actor.IP), true
-	var batch pgx.Batch
-	if name := auditSwitch(e); name != "" {
-		// A kind is off when its switch, or the switch over all, is 0; without a row it is on.
-		batch.Queue(`
-			SELECT NOT EXISTS (
-				SELECT FROM xtk.option
-				WHERE name IN ($1, 'XtkAudit_Enable_All')
-				  AND (long_value = 0 OR string_value = '0'))`, name).QueryRow(func(r pgx.Row) error { return r.Scan(&kept) })
-	}
+// auditEnd is where the chain goes on: from its last row, or from the end that a purge left, or from its beginning.
+type auditEnd struct {
+	seq  int64
+	hash []byte
+	now  time.Time
+	off  bool // entries of this kind are switched off
+}
+
+// ask has a batch wait for its turn among those who write the trail, which the transaction holds to its end, and read the
+// end. A kind is off when its switch, or the switch over all, is 0; without a row it is on.
+func (end *auditEnd) ask(batch *pgx.Batch, kind string) {
 	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockAudit)
-	// The chain goes on from its last row, or from the end that a purge left, or begins. The detail is taken as the
-	// database writes it, because that is what a verification will read.
 	batch.Queue(`
-		SELECT tail.seq + 1, tail.hash, clock_timestamp(), $1::text::jsonb::text
+		SELECT tail.seq, tail.hash, clock_timestamp(),
+		       EXISTS (SELECT FROM xtk.option
+		               WHERE name IN ($1, 'XtkAudit_Enable_All')
+		                 AND (long_value = 0 OR string_value = '0'))
 		FROM ((SELECT seq, hash FROM xtk.audit ORDER BY seq DESC LIMIT 1)
 		      UNION ALL SELECT seq, hash FROM xtk.audit_anchor
 		      UNION ALL SELECT 0, ''::bytea) AS tail
 		ORDER BY tail.seq DESC
-		LIMIT 1`, string(detail)).QueryRow(func(r pgx.Row) error {
-		return r.Scan(&row.Seq, &row.PrevHash, &row.At, &row.Detail)
-	})
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return AuditRow{}, false, fmt.Errorf("end of the chain: %w", err)
-	}
-	return row, kept, nil
+		LIMIT 1`, kind).QueryRow(func(row pgx.Row) error { return row.Scan(&end.seq, &end.hash, &end.now, &end.off) })
 }
 
 // sum is the keyed hash of a row. Each field goes in with its length, so that no two rows give the same bytes.

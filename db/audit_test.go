@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -186,5 +188,58 @@ func TestAuditList(t *testing.T) {
 		if rows, _, err := d.AuditRows(t.Context(), db.AuditFilter{Search: search, Limit: 10}); err != nil || len(rows) != want {
 			t.Errorf("search %q: got %d rows, %v; want %d", search, len(rows), err, want)
 		}
+	}
+}
+
+// TestAuditKeepsItsOldText: what jsonb wrote before migration 038 still holds, and so does what is written behind it.
+func TestAuditKeepsItsOldText(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	key := []byte("a key of this test only")
+	d.UseKey(key)
+	old := db.AuditRow{Seq: 1, EntityType: "workflow", Entity: "cleanup", Action: "Start", OperatorLogin: "kim",
+		At: time.Date(2026, 3, 1, 4, 5, 6, 7000, time.UTC), Allowed: true, Detail: `{"bb": "<1>", "before": {"state": "한국어"}}`, PrevHash: []byte{}}
+	migration, err := os.ReadFile("migrations/038_audit_text.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := d.RunSession(t.Context(), "migrate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for _, sql := range []string{
+		`ALTER TABLE xtk.audit DROP CONSTRAINT audit_detail_check, ALTER COLUMN detail DROP DEFAULT, ALTER COLUMN detail TYPE jsonb`,
+		fmt.Sprintf(`INSERT INTO xtk.audit (seq, entity_type, entity, action, operator_login, changed_at, detail, prev_hash, hash)
+		             VALUES (1, 'workflow', 'cleanup', 'Start', 'kim', '2026-03-01 04:05:06.000007Z', '{"before":{"state":"한국어"},"bb":"<1>"}', '', '\x%x')`,
+			db.AuditSum(old, key)),
+		string(migration),
+	} {
+		if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatalf("%.60s: %s", sql, err)
+		}
+	}
+	writeLines(t, d, 2)
+	if count, bad, err := d.VerifyAudit(t.Context()); err != nil || count != 3 || bad != 0 {
+		t.Errorf("verify: got %d rows, first bad %d, %v; want 3, 0", count, bad, err)
+	}
+}
+
+// TestAuditRefusesWhatCannotBeRead: a NUL in a detail would break every page that reads a value of it.
+func TestAuditRefusesWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	spoilt := line("cleanup")
+	spoilt.Detail["note"] = "a\x00b"
+	if err := d.AuditAlone(t.Context(), spoilt); err == nil {
+		t.Error("an entry with a NUL: got no error, want a refusal")
+	}
+	fine := line("cleanup")
+	fine.Detail["note"] = `a\u0000b`
+	if err := d.AuditAlone(t.Context(), fine); err != nil {
+		t.Errorf("an entry with a text about a NUL: %s", err)
+	}
+	if count, bad, err := d.VerifyAudit(t.Context()); err != nil || count != 1 || bad != 0 {
+		t.Errorf("verify: got %d rows, first bad %d, %v; want 1, 0", count, bad, err)
 	}
 }

@@ -66,7 +66,7 @@ func TestDecideBounce(t *testing.T) {
 		t.Errorf("got %q and %v, want %q", rows, err, want)
 	}
 	entries, _, err := d.AuditRows(ctx, db.AuditFilter{EntityType: "bounce", Limit: 10})
-	if err != nil || len(entries) != 2 || !strings.Contains(entries[1].Detail, `"decision": {"after": "keep", "before": "to_qualify"}`) {
+	if err != nil || len(entries) != 2 || !strings.Contains(entries[1].Detail, `"decision":{"after":"keep","before":"to_qualify"}`) {
 		t.Errorf("got %+v and %v, want two entries with before and after", entries, err)
 	}
 	for want, decide := range map[error]func() error{

@@ -205,7 +205,7 @@ func TestDriftAcknowledged(t *testing.T) {
 	}
 	var trail string
 	if err := d.Pool.QueryRow(t.Context(), `
-		SELECT string_agg(concat_ws(' ', operator_login, entity, allowed, detail), '; ' ORDER BY seq)
+		SELECT string_agg(concat_ws(' ', operator_login, entity, allowed, detail::jsonb), '; ' ORDER BY seq)
 		FROM xtk.audit
 		WHERE action = 'Acknowledged'`).Scan(&trail); err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // NOTIFY channels between the console and those who work. Payloads are ids only, what they mean is read from the rows.
@@ -56,8 +57,10 @@ type orderedWorkflow struct {
 func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command Command, args OrderArgs) error {
 	var refused error
 	var killed orderedWorkflow
-	err := d.inTx(ctx, func(tx pgx.Tx) (err error) {
-		killed, refused, err = d.order(ctx, tx, Given{actor, workflowID, command, args})
+	err := d.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+		if killed, refused, err = d.order(ctx, conn, Given{actor, workflowID, command, args}, true); err != nil {
+			_, _ = conn.Exec(ctx, `ROLLBACK`) // else the pool closes the connection
+		}
 		return err
 	})
 	switch {
@@ -74,7 +77,7 @@ func (d *DB) Order(ctx context.Context, actor Actor, workflowID int64, command C
 // OrderWithin is Order inside a transaction of the caller, who commits it also when the order is refused: the refusal
 // has left its traces. It does not reach for the session of a run that an unconditional stop ends.
 func (d *DB) OrderWithin(ctx context.Context, tx pgx.Tx, given Given) error {
-	_, refused, err := d.order(ctx, tx, given)
+	_, refused, err := d.order(ctx, tx, given, false)
 	if err != nil {
 		return fmt.Errorf("order %s to workflow %d: %w", given.Command, given.WorkflowID, err)
 	}
@@ -89,26 +92,54 @@ type Given struct {
 	Args       OrderArgs
 }
 
-// order judges and queues an order. It returns the workflow when the order ended it at once, and a refusal apart from
-// the errors that take everything back.
-func (d *DB) order(ctx context.Context, tx pgx.Tx, given Given) (killed orderedWorkflow, refused, err error) {
-	actor, command, args := given.Actor, given.Command, given.Args
-	w, err := lockOrdered(ctx, tx, given.WorkflowID, command)
+// asker is a transaction, or a connection that has none.
+type asker interface {
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
+}
+
+// order judges an order and writes it, in two questions: one locks and reads all that decides, the other writes all that
+// follows. A whole one has its own transaction, which begins with the first and is committed with the second. It returns
+// the workflow when the order ended it at once, and a refusal apart from the errors that take everything back.
+func (d *DB) order(ctx context.Context, conn asker, given Given, whole bool) (killed orderedWorkflow, refused, err error) {
+	var ask, write pgx.Batch
+	if whole {
+		ask.Queue(`BEGIN`)
+	}
+	w, end, err := lockOrdered(ctx, conn, &ask, given)
 	if err != nil {
 		return killed, nil, err
 	}
-	if refused = requiredFor(w.Kind, actor); refused != nil {
-		return killed, refused, d.Audit(ctx, tx, orderEntry(actor, w, command, args, refused))
+	if refused, err = d.answerOrder(&write, w, end, given); err != nil {
+		return killed, nil, err
 	}
-	args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
-	if refusal := judgeQueued(w, command); refusal != nil {
-		return killed, refusal, LogWorkflow(ctx, tx, w.ID, 0, "warning",
-			fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
+	if whole {
+		write.Queue(`COMMIT`)
 	}
-	if command == UnconditionalStop {
+	if err := conn.SendBatch(ctx, &write).Close(); err != nil {
+		return killed, nil, fmt.Errorf("queue: %w", err)
+	}
+	if refused == nil && given.Command == UnconditionalStop {
 		killed = w
 	}
-	return killed, nil, d.queueOrder(ctx, tx, actor, w, command, args)
+	return killed, refused, nil
+}
+
+// answerOrder queues what an order leaves: all that it does, or the traces of its refusal.
+func (d *DB) answerOrder(batch *pgx.Batch, w orderedWorkflow, end auditEnd, given Given) (refused, err error) {
+	actor, command, args := given.Actor, given.Command, given.Args
+	if refused = requiredFor(w.Kind, actor); refused != nil {
+		return refused, d.queueAudit(batch, end, orderEntry(actor, w, command, args, refused))
+	}
+	if refusal := judgeQueued(w, command); refusal != nil {
+		QueueLine(batch, w.ID, 0, "warning",
+			fmt.Sprintf("%s by %s refused: the workflow is %s", command.AuditName(), actor.Login, w.Situation.State))
+		return refusal, nil
+	}
+	if err := d.queueAudit(batch, end, orderEntry(actor, w, command, args, nil)); err != nil {
+		return nil, err
+	}
+	args.From, args.FromFailed = w.Situation.State, w.Situation.Failed
+	return nil, queueOrder(batch, actor, w, command, args)
 }
 
 // requiredFor says which right an order needs: technical workflows are the administrators'.
@@ -119,16 +150,16 @@ func requiredFor(kind string, actor Actor) error {
 	return actor.Require(WorkflowRight)
 }
 
-// lockOrdered reads the workflow with all that judges an order, locked until the order is queued. What is read behind the
-// lock are statements of their own: they see what was committed while the lock was waited for.
-func lockOrdered(ctx context.Context, tx pgx.Tx, id int64, command Command) (w orderedWorkflow, err error) {
-	w.ID = id
-	var batch pgx.Batch
+// lockOrdered reads the workflow with all that judges an order, locked until the order is queued, and waits for its turn to
+// write the audit trail. What is read behind a lock are statements of their own: they see what was committed while the
+// lock was waited for.
+func lockOrdered(ctx context.Context, conn asker, batch *pgx.Batch, given Given) (w orderedWorkflow, end auditEnd, err error) {
+	w.ID = given.WorkflowID
 	batch.Queue(`
 		SELECT internal_name, kind, state, failed, built, affinity
 		FROM xtk.workflow
 		WHERE id = $1
-		FOR UPDATE`, id).QueryRow(func(row pgx.Row) error {
+		FOR UPDATE`, w.ID).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&w.Name, &w.Kind, &w.Situation.State, &w.Situation.Failed, &w.Situation.Built, &w.Affinity)
 	})
 	batch.Queue(`
@@ -140,16 +171,17 @@ func lockOrdered(ctx context.Context, tx pgx.Tx, id int64, command Command) (w o
 		              SELECT FROM xtk.workflow_event
 		              WHERE workflow_id = $1 AND status = 'pending' AND kind = 'manual' AND operator_login <> $3
 		                AND mode = CASE $2 WHEN 'simulate' THEN 'simulation' ELSE 'normal' END)`,
-		id, command, Self).QueryRow(func(row pgx.Row) error { return row.Scan(&w.RunningTask, &w.KillPolicy, &w.Waits) })
-	err = tx.SendBatch(ctx, &batch).Close()
+		w.ID, given.Command, Self).QueryRow(func(row pgx.Row) error { return row.Scan(&w.RunningTask, &w.KillPolicy, &w.Waits) })
+	end.ask(batch, auditSwitches["workflow"])
+	err = conn.SendBatch(ctx, batch).Close()
 	w.Situation.Running = w.RunningTask != 0
 	if errors.Is(err, pgx.ErrNoRows) {
-		return w, ErrNotFound
+		return w, end, ErrNotFound
 	}
 	if err != nil {
-		return w, fmt.Errorf("lock the workflow: %w", err)
+		return w, end, fmt.Errorf("lock the workflow: %w", err)
 	}
-	return w, nil
+	return w, end, nil
 }
 
 // judgeQueued refuses what the state does not take, and an order that waits already.
@@ -160,28 +192,22 @@ func judgeQueued(w orderedWorkflow, command Command) *Refusal {
 	return &Refusal{Command: command, Key: refusedRequested, State: w.Situation.State}
 }
 
-// queueOrder writes the accepted order and all its traces.
-func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWorkflow, command Command, args OrderArgs) error {
+// queueOrder writes the accepted order and all its traces but the audit's.
+func queueOrder(batch *pgx.Batch, actor Actor, w orderedWorkflow, command Command, args OrderArgs) error {
 	packed, err := json.Marshal(args)
 	if err != nil {
 		return fmt.Errorf("arguments: %w", err)
 	}
-	var batch pgx.Batch
-	if err := d.queueAudit(ctx, tx, &batch, orderEntry(actor, w, command, args, nil)); err != nil {
-		return err
-	}
 	line := command.AuditName() + " requested by " + actor.Login
 	if command == UnconditionalStop {
 		line = "Stopped unconditionally by " + actor.Login
-		if err := stopNow(ctx, tx, w, actor.Login); err != nil {
-			return err
-		}
+		queueStopNow(batch, w, actor.Login)
 	}
 	if args.Reason != "" {
 		line += ": " + args.Reason
 	}
-	QueueLine(&batch, w.ID, 0, "info", line)
-	makesDue := QueueDue(&batch, w.ID, actor, command, args)
+	QueueLine(batch, w.ID, 0, "info", line)
+	makesDue := QueueDue(batch, w.ID, actor, command, args)
 	batch.Queue(`
 		INSERT INTO xtk.workflow_job (workflow_id, command, args, operator_id, operator_login, affinity, applied_at, outcome)
 		VALUES ($1, $2, $3, NULLIF($4, 0), $5, $6, CASE WHEN $7 THEN now() END, CASE WHEN $7 THEN 'applied' END)`,
@@ -192,10 +218,7 @@ func (d *DB) queueOrder(ctx context.Context, tx pgx.Tx, actor Actor, w orderedWo
 			SET state = $2, failed = false, state_since = now(), state_by = $3
 			WHERE id = $1`, w.ID, pending, actor.Login)
 	}
-	QueueNotice(&batch, ChannelWork, w.ID)
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("queue: %w", err)
-	}
+	QueueNotice(batch, ChannelWork, w.ID)
 	return nil
 }
 

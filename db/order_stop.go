@@ -7,56 +7,43 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// stopNow is the unconditional stop: the workflow is finished and its run ended, although its function may still work
-// on a session that nothing it writes is believed from any more.
-func stopNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string) error {
+// queueStopNow is the unconditional stop: the workflow is finished and its run ended, although its function may still
+// work on a session that nothing it writes is believed from any more.
+func queueStopNow(batch *pgx.Batch, w orderedWorkflow, login string) {
 	// A workflow that was being edited or finished only loses its run.
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE xtk.workflow
 		SET state = CASE WHEN state = 'being_edited' THEN state ELSE 'finished' END, failed = false,
 		    state_since = now(), state_by = $2, next_processing = NULL, paused_at = NULL, pause_reason = NULL,
 		    pause_until = NULL, pause_notice_count = 0, pause_last_notice_at = NULL, pause_warning = false
-		WHERE id = $1`, w.ID, login); err != nil {
-		return fmt.Errorf("stop now: %w", err)
-	}
-	if _, err := tx.Exec(ctx, CancelDue, w.ID); err != nil {
-		return fmt.Errorf("take back what is due: %w", err)
-	}
+		WHERE id = $1`, w.ID, login)
+	batch.Queue(CancelDue, w.ID)
 	// Orders that wait are void: they were given to a workflow that still worked.
-	if _, err := tx.Exec(ctx, `
+	batch.Queue(`
 		UPDATE xtk.workflow_job
 		SET applied_at = now(), outcome = 'void: stopped unconditionally'
-		WHERE workflow_id = $1 AND applied_at IS NULL`, w.ID); err != nil {
-		return fmt.Errorf("void the orders: %w", err)
+		WHERE workflow_id = $1 AND applied_at IS NULL`, w.ID)
+	if w.RunningTask != 0 {
+		queueEndNow(batch, w, login)
 	}
-	if w.RunningTask == 0 {
-		return nil
-	}
-	return endTaskNow(ctx, tx, w, login)
 }
 
-// endTaskNow ends the running task in the tables and asks its engine to drop the session.
-func endTaskNow(ctx context.Context, tx pgx.Tx, w orderedWorkflow, login string) error {
-	if _, err := tx.Exec(ctx, `
+// queueEndNow ends the running task in the tables and asks its engine to drop the session.
+func queueEndNow(batch *pgx.Batch, w orderedWorkflow, login string) {
+	batch.Queue(`
 		UPDATE xtk.workflow_task
 		SET status = 'stopped', completion_date = now(), cancel_requested = 'unconditional_stop', cancel_requested_at = now(),
 		    error_message = left('Stopped unconditionally by ' || $2, 512)
-		WHERE id = $1 AND status = 'running'`, w.RunningTask, login); err != nil {
-		return fmt.Errorf("end the task: %w", err)
-	}
-	if _, err := tx.Exec(ctx, `
+		WHERE id = $1 AND status = 'running'`, w.RunningTask, login)
+	batch.Queue(`
 		UPDATE xtk.workflow_task_step
 		SET status = 'stopped', end_date = now()
-		WHERE task_id = $1 AND status = 'running'`, w.RunningTask); err != nil {
-		return fmt.Errorf("end its step: %w", err)
-	}
-	if _, err := tx.Exec(ctx, `
+		WHERE task_id = $1 AND status = 'running'`, w.RunningTask)
+	batch.Queue(`
 		UPDATE xtk.workflow_event
 		SET status = 'processed', outcome = 'stopped'
-		WHERE workflow_id = $1 AND status = 'processing'`, w.ID); err != nil {
-		return fmt.Errorf("end its event: %w", err)
-	}
-	return Notify(ctx, tx, ChannelStop, w.RunningTask)
+		WHERE workflow_id = $1 AND status = 'processing'`, w.ID)
+	QueueNotice(batch, ChannelStop, w.RunningTask)
 }
 
 // CancelDue takes back all that is due for a workflow ($1) and was not begun, with the reason that it was stopped.

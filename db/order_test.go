@@ -292,3 +292,57 @@ func TestUnconditionalStop(t *testing.T) {
 		t.Errorf("log: got %q", line)
 	}
 }
+
+// TestOrderLeavesNothingOpen: an order whose transaction ends in the middle has written nothing and holds nothing.
+func TestOrderLeavesNothingOpen(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	id := addWorkflow(t, d, "cut", db.Started, false)
+	if err := d.Order(t.Context(), kim(), 1<<30, db.RunNow, db.OrderArgs{}); !errors.Is(err, db.ErrNotFound) {
+		t.Errorf("order to an unknown workflow: got %v, want not found", err)
+	}
+	const open = `SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`
+	if n := text(t, d, open); n != "0" {
+		t.Errorf("transactions left open: got %s, want 0", n)
+	}
+	// The server loses the session while it waits for its turn to write the audit trail, with the workflow locked.
+	holder, err := d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.Exec(t.Context(), `SELECT pg_advisory_xact_lock(73010003)`); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.Order(t.Context(), kim(), id, db.RunNow, db.OrderArgs{}) }()
+	waiting := true
+	for waiting && text(t, d, `SELECT count(pg_terminate_backend(pid))::text FROM pg_locks
+	                WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == "0" {
+		select {
+		case err = <-ended: // it has given up by itself
+			waiting = false
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if waiting {
+		err = <-ended
+	}
+	if err == nil {
+		t.Error("an order whose session was ended: got no error")
+	}
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const traces = `
+		SELECT concat_ws(' ', (SELECT count(*) FROM xtk.workflow_job), (SELECT count(*) FROM xtk.workflow_event),
+		                      (SELECT count(*) FROM xtk.audit), (SELECT count(*) FROM xtk.workflow_log WHERE workflow_id = $1))`
+	if got := text(t, d, traces, id); got != "0 0 0 0" {
+		t.Errorf("jobs, events, audit rows and lines: got %s, want none", got)
+	}
+	if err := d.Order(t.Context(), kim(), id, db.RunNow, db.OrderArgs{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, d, traces, id); got != "1 1 1 1" {
+		t.Errorf("jobs, events, audit rows and lines of the order given again: got %s, want one each", got)
+	}
+}

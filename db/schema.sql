@@ -1887,9 +1887,10 @@ CREATE TABLE xtk.audit (
     allowed boolean DEFAULT true NOT NULL,
     route text,
     session text,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    detail json DEFAULT '{}'::json NOT NULL,
     prev_hash bytea NOT NULL,
     hash bytea NOT NULL,
+    CONSTRAINT audit_detail_check CHECK (jsonb_typeof(detail::jsonb) = 'object'::text),
     CONSTRAINT audit_pkey PRIMARY KEY (id),
     CONSTRAINT audit_seq_key UNIQUE (seq)
 );
