@@ -153,13 +153,16 @@ func rail() []railGroup {
 	}
 }
 
+// administered reports whether who looks at the page holds ADMINISTRATION.
+func (p Page) administered() bool { return p.Operator != nil && p.Operator.Admin }
+
 // railFor leaves out the words that lead to a refusal for this operator.
 func (p Page) railFor() []railGroup {
 	var shown []railGroup
 	for _, group := range rail() {
 		var items []railItem
 		for _, item := range group.items {
-			if !item.adminOnly || (p.Operator != nil && p.Operator.Admin) {
+			if !item.adminOnly || p.administered() {
 				items = append(items, item)
 			}
 		}

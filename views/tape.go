@@ -2,18 +2,11 @@ package views
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/a-h/templ"
-
-	"nightshift/views/locale"
 )
 
 // Tape is what the masthead shows of the 24 hours around now.
@@ -21,53 +14,6 @@ type Tape struct {
 	Marks []TapeMark
 	Own   string // workflow whose page this is: its marks take the lamp's colour, the others fade
 	Drawn *Drawings
-}
-
-// Drawings keeps what was drawn of the same facts: the masthead's pictures, whose drawing takes as long as a list of fifty
-// rows, or those rows. Whoever reads new facts begins a new one; the zero value is empty, and a nil one keeps nothing.
-type Drawings struct {
-	mu   sync.Mutex
-	kept map[drawing]string
-}
-
-// drawing says in what one picture differs from another.
-type drawing struct {
-	picture string
-	lang    locale.Lang
-	zone    string
-	own     string
-}
-
-// drawn is a picture of the masthead, kept for the next page that shows the same.
-func (p Page) drawn(picture string, draw templ.Component) templ.Component {
-	return p.Tape.Drawn.keep(drawing{picture, p.Lang, p.Zone.String(), p.Tape.Own}, draw)
-}
-
-// keep draws a picture at its first use, and gives what came of it at others.
-func (d *Drawings) keep(key drawing, draw templ.Component) templ.Component {
-	if d == nil {
-		return draw
-	}
-	return templ.ComponentFunc(func(ctx context.Context, w io.Writer) error {
-		d.mu.Lock()
-		text, ok := d.kept[key]
-		d.mu.Unlock()
-		if !ok {
-			var b strings.Builder
-			if err := draw.Render(ctx, &b); err != nil {
-				return err
-			}
-			text = b.String()
-			d.mu.Lock()
-			if d.kept == nil {
-				d.kept = map[drawing]string{}
-			}
-			d.kept[key] = text
-			d.mu.Unlock()
-		}
-		_, err := io.WriteString(w, text)
-		return err
-	})
 }
 
 // TapeMark is one run on the tape: one that ended, one that runs, or one that is expected.

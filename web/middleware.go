@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"path"
 	"runtime/debug"
@@ -28,15 +29,15 @@ const (
 
 // headers are on every answer. A referrer stays within the console: with none at all, browsers would send the forms of a
 // console without TLS with a null origin, which the origin check must refuse.
-var headers = map[string]string{
-	"Content-Security-Policy":      policy,
-	"X-Content-Type-Options":       "nosniff",
-	"Referrer-Policy":              "same-origin",
-	"Cross-Origin-Opener-Policy":   "same-origin",
-	"Cross-Origin-Resource-Policy": "same-origin",
-	"Permissions-Policy":           "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()",
-	"X-Frame-Options":              "DENY",
-	"Cache-Control":                "no-store",
+var headers = http.Header{
+	"Content-Security-Policy":      {policy},
+	"X-Content-Type-Options":       {"nosniff"},
+	"Referrer-Policy":              {"same-origin"},
+	"Cross-Origin-Opener-Policy":   {"same-origin"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Permissions-Policy":           {"accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), payment=(), usb=()"},
+	"X-Frame-Options":              {"DENY"},
+	"Cache-Control":                {"no-store"},
 }
 
 // trace is what the log line of a request says besides the request.
@@ -60,9 +61,7 @@ func (s *Server) outermost(e *echo.Echo) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, t := time.Now(), &trace{id: rand.Text()[:12], route: "none"}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, t))
-		for name, value := range headers {
-			w.Header().Set(name, value)
-		}
+		maps.Copy(w.Header(), headers)
 		if s.secure() {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 		}

@@ -97,12 +97,12 @@ func themeOf(name string) views.Theme {
 
 // render answers with a page or a part of one.
 func (s *Server) render(c echo.Context, status int, component templ.Component) error {
-	body := s.buffer()
-	defer s.buffers.Put(body)
+	body := &markup{Buffer: s.buffer()}
+	defer s.buffers.Put(body.Buffer)
 	if err := component.Render(c.Request().Context(), body); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
-	return s.markup(c, status, body.Bytes())
+	return s.packed(c, status, "text/html; charset=utf-8", body.Bytes(), body.pictures...)
 }
 
 // write renders where an error can no longer be answered with another page: also when the time of the request is over,

@@ -45,7 +45,7 @@ func (s *Server) listRuns(c echo.Context) error {
 		return err
 	}
 	list.Names, list.Count, list.Rows, list.Drawn = read.names, capped(read.count), read.rows, read.drawn
-	list.Paging = runPaging(c.Request().URL.Query(), filter, read.runs, read.more)
+	list.Paging = runPaging(c, filter, read.runs, read.more)
 	return s.render(c, http.StatusOK, views.RunsPage(list))
 }
 
@@ -172,19 +172,18 @@ func cursorText(at db.RunCursor) string {
 }
 
 // runPaging leads to the rows before and behind those shown, under the same filter.
-func runPaging(query url.Values, filter db.RunFilter, runs []db.RunRow, more bool) views.Paging {
+func runPaging(c echo.Context, filter db.RunFilter, runs []db.RunRow, more bool) views.Paging {
 	var paging views.Paging
 	if len(runs) == 0 {
 		return paging
 	}
 	address := func(name string, at db.RunCursor) string {
-		next := url.Values{}
-		for key, values := range query {
-			next[key] = values
+		next := url.Values{name: {cursorText(at)}}
+		for _, part := range []string{"workflow", "state", "mode", "node", "from", "to", "warnings"} {
+			if value := c.QueryParam(part); value != "" {
+				next.Set(part, value)
+			}
 		}
-		next.Del("before")
-		next.Del("after")
-		next.Set(name, cursorText(at))
 		return "/runs?" + next.Encode()
 	}
 	if filter.After != nil || more {

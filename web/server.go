@@ -50,7 +50,7 @@ type Server struct {
 	limits   *limiter
 	hits     *limiter // of the redirection
 	targets  *linkTargets
-	packers  sync.Pool // of *gzip.Writer
+	packers  sync.Pool // of *flate.Writer
 	buffers  sync.Pool // of *bytes.Buffer
 	lists    kept[runsAsked, *runsRead]
 	counts   kept[db.RunFilter, int] // of runs
