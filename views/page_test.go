@@ -3,6 +3,7 @@ package views
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -224,5 +225,21 @@ func TestLivePartsMatchThePage(t *testing.T) {
 	}
 	if !strings.Contains(page.String(), `data-live="/runs/8841/stream"`) || !strings.Contains(page.String(), `data-after="9006"`) {
 		t.Error("page: got no address of the stream, or not the last line's id")
+	}
+}
+
+// On an instance where nothing was started yet the packages with something to start stand open; later they are folded.
+func TestFirstDayShowsWhatCanStart(t *testing.T) {
+	t.Parallel()
+	waits := Package{Rows: []WorkflowRow{{State: NotBuilt}, {State: Edited}}}
+	lacks := Package{Rows: []WorkflowRow{{State: NotBuilt}, {State: NotHere}}}
+	list := Workflows{Page: night(t, locale.English, Light), View: ViewAll, Packages: []Package{waits, lacks}}
+	if list.folded(waits) || !list.folded(lacks) {
+		t.Errorf("first day: folded is %t, %t, want false, true", list.folded(waits), list.folded(lacks))
+	}
+	quiet := WorkflowRow{State: Started, Last: LastRun{ID: 1, At: list.Now.Add(-24 * time.Hour)}}
+	list.Packages = append(list.Packages, Package{Rows: []WorkflowRow{quiet}})
+	if !list.folded(waits) {
+		t.Error("later: a package without news is open, want it folded")
 	}
 }

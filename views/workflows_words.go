@@ -6,9 +6,27 @@ import (
 	"strings"
 )
 
-// folded reports a package shown as one line: without news, and nobody searched.
+// folded reports a package shown as one line: without news, and nobody searched. On an instance where nothing was started
+// yet, those that hold something to start stand open.
 func (p Workflows) folded(group Package) bool {
-	return p.Query == "" && p.View == ViewAll && group.calm(p.Now)
+	return p.Query == "" && p.View == ViewAll && group.calm(p.Now) && !(p.untouched() && group.edited())
+}
+
+// untouched reports that no workflow ran or was started yet.
+func (p Workflows) untouched() bool {
+	for _, group := range p.Packages {
+		for _, row := range group.Rows {
+			if row.Last.ID != 0 || row.State != Edited && row.State != NotHere && row.State != NotBuilt {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// edited reports a package with a workflow that waits for its first start.
+func (g Package) edited() bool {
+	return slices.ContainsFunc(g.Rows, func(row WorkflowRow) bool { return row.State == Edited })
 }
 
 func (p Workflows) viewPath(view View) string {
