@@ -23,7 +23,8 @@ var axe = sync.OnceValues(func() (string, error) {
 })
 
 // TestAccessible walks the pages of an administrator in both languages and both themes and lets axe look at each: it finds
-// nothing against WCAG 2.2 A and AA. None is wider than a phone of 360 pixels.
+// nothing against WCAG 2.2 A and AA. None is wider than a phone of 360 pixels, none cuts a
+// table off on a laptop of 1,280.
 func TestAccessible(t *testing.T) {
 	t.Parallel()
 	inLanguages(t, func(t *testing.T, lang locale.Lang) {
@@ -40,7 +41,8 @@ func TestAccessible(t *testing.T) {
 	})
 }
 
-// fits looks at the open page on a phone: what is wider than it must scroll within itself.
+// fits looks at the open page on a phone, where what is wider must scroll within itself, and on a small laptop, where every
+// table shows all its columns.
 func (p *person) fits() {
 	p.t.Helper()
 	was := p.ViewportSize()
@@ -50,6 +52,14 @@ func (p *person) fits() {
 	over, err := p.Evaluate(`() => document.documentElement.scrollWidth - document.documentElement.clientWidth`)
 	if err != nil || over != 0 {
 		p.t.Errorf("%s in %s: got %v pixels beyond a phone (%v), want none", p.URL(), p.lang, over, err)
+	}
+	if err := p.SetViewportSize(1280, 740); err != nil {
+		p.t.Fatal(err)
+	}
+	cut, err := p.Evaluate(`() => [...document.querySelectorAll(".wide")].filter(w => w.scrollWidth > w.clientWidth)
+		.map(w => w.querySelector("table")?.className ?? w.className).join(", ")`)
+	if err != nil || cut != "" {
+		p.t.Errorf("%s in %s: on a laptop of 1280 pixels got the tables %q cut off at the right (%v), want none", p.URL(), p.lang, cut, err)
 	}
 	if err := p.SetViewportSize(was.Width, was.Height); err != nil {
 		p.t.Fatal(err)

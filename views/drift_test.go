@@ -65,3 +65,19 @@ func TestRowsSayWhatDrifts(t *testing.T) {
 		t.Error("a package with a drifting workflow is folded, or one without is not; want only the quiet one folded")
 	}
 }
+
+// A finished run that was not as usual says so in the colour of a warning, and on a phone too, where "as usual" is left out.
+func TestUnusualRunIsNotPlain(t *testing.T) {
+	t.Parallel()
+	page := night(t, locale.English, Light)
+	var out strings.Builder
+	rows := []RunRow{{ID: 1, State: Finished, Causes: []string{"slower"}}, {ID: 2, State: Finished}}
+	if err := RunTable(page, rows, false).Render(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`<td class="note tone-late">slower than usual</td>`, `<td class="note muted usual">as usual</td>`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("runs: %q is missing", want)
+		}
+	}
+}

@@ -153,7 +153,9 @@ func (r RunRow) note(p Page) string {
 }
 
 // plain reports whether the row has nothing to say but that the run was as usual.
-func (r RunRow) plain() bool { return r.Note == "" && r.State == Finished && !r.Simulated }
+func (r RunRow) plain() bool {
+	return r.Note == "" && len(r.Causes) == 0 && r.State == Finished && !r.Simulated
+}
 
 // when is the slot's moment, or the stretch that it stands for.
 func (s Slot) when(p Page) string {
