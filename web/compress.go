@@ -18,10 +18,10 @@ import (
 // worthPacking is the size in bytes from which an answer is compressed: below, the packet costs as much.
 const worthPacking = 1400
 
-// takesGzip reports whether the browser reads compressed answers, and says to caches that answers differ by it.
-func takesGzip(c echo.Context) bool {
+// accepted are the compressions that the browser reads. It says to caches that answers differ by them.
+func accepted(c echo.Context) string {
 	c.Response().Header().Add("Vary", "Accept-Encoding")
-	return strings.Contains(c.Request().Header.Get("Accept-Encoding"), "gzip")
+	return c.Request().Header.Get("Accept-Encoding")
 }
 
 // markup is HTML in the making, and where in it stand the pictures that were kept.
@@ -45,7 +45,7 @@ func (m *markup) WritePicture(p *views.Picture) error {
 // packed answers with a text of some kind, compressed where the browser takes it and it is worth it: a list of workflows
 // shrinks to an eighth. No answer carries a secret together with a text of the request, so its length tells nothing.
 func (s *Server) packed(c echo.Context, status int, kind string, body []byte, pictures ...placed) error {
-	if len(body) < worthPacking || !takesGzip(c) || c.Request().Method == http.MethodHead {
+	if len(body) < worthPacking || !strings.Contains(accepted(c), "gzip") || c.Request().Method == http.MethodHead {
 		return c.Blob(status, kind, body)
 	}
 	packed := s.buffer()
@@ -53,8 +53,12 @@ func (s *Server) packed(c echo.Context, status int, kind string, body []byte, pi
 	if err := s.pack(packed, body, pictures); err != nil {
 		return fmt.Errorf("compress: %w", err)
 	}
-	c.Response().Header().Set("Content-Encoding", "gzip")
-	return c.Blob(status, kind, packed.Bytes())
+	return encoded(c, "gzip", status, kind, packed.Bytes())
+}
+
+func encoded(c echo.Context, encoding string, status int, kind string, packed []byte) error {
+	c.Response().Header().Set("Content-Encoding", encoding)
+	return c.Blob(status, kind, packed)
 }
 
 // gzipHead begins a gzip file (RFC 1952) that names neither itself nor its time.

@@ -6,12 +6,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/andybalholm/brotli"
 	"github.com/labstack/echo/v4"
 
+	"nightshift/static"
 	"nightshift/views"
 	"nightshift/views/locale"
 )
@@ -92,5 +95,36 @@ func TestKeptPicturesAreSplicedIn(t *testing.T) {
 	}
 	if sizes[0] == sizes[1] || sizes[1] != sizes[2] {
 		t.Errorf("compressed: got %d bytes, want other ones from the second time on, because the pictures were compressed for themselves", sizes)
+	}
+}
+
+// The sheet comes in the smallest form that the browser reads, and is the same in all of them.
+func TestFilesArePackedForThoseWhoTakeIt(t *testing.T) {
+	t.Parallel()
+	c := bareConsole(t)
+	sheet := static.Path("app.css")
+	want, _ := static.Find(path.Base(sheet))
+	for accepts, encoding := range map[string]string{"gzip, deflate, br, zstd": "br", "gzip": "gzip", "": ""} {
+		request := httptest.NewRequest(http.MethodGet, "http://"+host+sheet, nil)
+		request.Header.Set("Accept-Encoding", accepts)
+		answer := httptest.NewRecorder()
+		c.ServeHTTP(answer, request)
+		if got := answer.Header().Get("Content-Encoding"); answer.Code != http.StatusOK || got != encoding || answer.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("accepting %q: got %d, encoding %q, Vary %q, want 200, %q, Accept-Encoding", accepts, answer.Code, got, answer.Header().Get("Vary"), encoding)
+		}
+		var body io.Reader = answer.Body
+		switch encoding {
+		case "br":
+			body = brotli.NewReader(answer.Body)
+		case "gzip":
+			reader, err := gzip.NewReader(answer.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = reader
+		}
+		if got, err := io.ReadAll(body); err != nil || !bytes.Equal(got, want.Content) {
+			t.Errorf("accepting %q: got %d bytes and %v, want the sheet's %d", accepts, len(got), err, len(want.Content))
+		}
 	}
 }

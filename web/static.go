@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -15,9 +16,12 @@ func (s *Server) staticFile(c echo.Context) error {
 		return &problem{status: http.StatusNotFound, key: "error.not_found"}
 	}
 	c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	if takesGzip(c) {
-		c.Response().Header().Set("Content-Encoding", "gzip")
-		return c.Blob(http.StatusOK, file.Type, file.Gzip)
+	accepted := accepted(c)
+	switch {
+	case strings.Contains(accepted, "br"):
+		return encoded(c, "br", http.StatusOK, file.Type, file.Brotli)
+	case strings.Contains(accepted, "gzip"):
+		return encoded(c, "gzip", http.StatusOK, file.Type, file.Gzip)
 	}
 	return c.Blob(http.StatusOK, file.Type, file.Content)
 }
