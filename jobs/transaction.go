@@ -159,7 +159,8 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 }
 
 // together is attempt for statements that are all known beforehand. They go to the server in one round trip, with the
-// begin before and the ledger after them; the commit is another. All that they do is to delete from one table, if it is named.
+// begin before, the ledger and the commit after them. All that they do is to delete from one table, if it is named.
+// A request to cancel may come during the commit, too: PostgreSQL then refuses it or confirms it, so its result is known.
 func (r *Run) together(ctx context.Context, table string, queue func(*pgx.Batch)) ([]change, error) {
 	var batch pgx.Batch
 	if r.rehearsal != nil {
@@ -173,18 +174,17 @@ func (r *Run) together(ctx context.Context, table string, queue func(*pgx.Batch)
 		return nil, err
 	}
 	defer release()
+	committed := false
 	batch.Queue(`BEGIN`)
 	queue(&batch)
 	changes := r.settle(&batch, nil, nil)
-	err = r.session.SendBatch(ctx, &batch).Close()
-	end, done := ending(ctx)
-	defer done()
-	if err == nil {
-		if _, err = r.session.Exec(end, `COMMIT`); err != nil {
-			err = fmt.Errorf("commit: %w", err)
-		}
-	}
-	if err != nil {
+	batch.Queue(`COMMIT`).Exec(func(pgconn.CommandTag) error {
+		committed = true
+		return nil
+	})
+	if err := r.session.SendBatch(ctx, &batch).Close(); !committed {
+		end, done := ending(ctx)
+		defer done()
 		if _, failed := r.session.Exec(end, `ROLLBACK`); failed != nil {
 			_ = r.session.Close(end) // which does the same
 		}
