@@ -22,7 +22,7 @@ type Execution struct {
 	DB *db.DB
 	// Session is the task's connection. It holds the workflow's advisory lock and is the caller's to close.
 	Session  *pgx.Conn
-	TaskID   int64
+	Task     Task
 	Workflow Workflow
 	// RawLog is that of the node; may be empty.
 	RawLog RawLog
@@ -54,15 +54,17 @@ func Execute(ctx context.Context, e Execution) Outcome {
 	// A run that is stopped before it begins still has an end to write.
 	reading, done := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer done()
-	t, offset, err := readTask(reading, e.Session, e.TaskID)
+	t := e.Task.row
+	err := t.readResumed(reading, e.Session)
 	if err != nil {
+		err = fmt.Errorf("read run %d, which is resumed: %w", *t.resumes, err)
 		return Outcome{Status: "lost", Err: err, Message: redact(err.Error())}
 	}
 	r := &Run{db: e.DB, task: t, rawLog: e.RawLog, session: e.Session, waits: e.Waits, options: map[string]*string{}}
 	if r.waits == nil {
 		r.waits = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 	}
-	r.journal = newJournal(r, offset)
+	r.journal = newJournal(r, e.Task.offset)
 	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	kept := make(chan struct{})
 	go func() { defer close(kept); r.journal.keep(keeping) }()

@@ -34,8 +34,7 @@ func TestStopKeepsWhatWasCommitted(t *testing.T) {
 	defer cancel(nil)
 	session := jobtest.OpenSession(t, d, "nightshift stop")
 	defer func() { _ = session.Close(context.Background()) }()
-	asleep := fmt.Sprintf(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep'
-		AND application_name LIKE 'nightshift %% #%%')`, session.PgConn().PID())
+	asleep := fmt.Sprintf(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %d AND wait_event = 'PgSleep')`, session.PgConn().PID())
 	go func() {
 		until(t, d, asleep)
 		cancel(jobs.ErrStopped)

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -34,51 +33,61 @@ type Origin struct {
 // Origin says what made the run due, for a workflow that does one thing per due slot.
 func (r *Run) Origin() Origin { return r.task.origin }
 
-// Warm has a session read once what every run reads first, so that no run waits for a new session to plan it.
-func Warm(ctx context.Context, session *pgx.Conn) error {
-	if _, _, err := readTask(ctx, session, 0); !errors.Is(err, pgx.ErrNoRows) {
-		return err
-	}
-	return nil
+// Task is the row of a run in progress as it was when the run began.
+type Task struct {
+	row    task
+	offset time.Duration // how far the database's clock is ahead of ours
 }
 
-// readTask reads the row of a task that is running, and how far the database's clock is ahead of ours, and names the
-// session after the run, for whoever looks at the server.
-func readTask(ctx context.Context, session *pgx.Conn, id int64) (t task, offset time.Duration, err error) {
-	t = task{id: id, kept: map[string]string{}}
+// ID is the number of the run.
+func (t Task) ID() int64 { return t.row.id }
+
+// QueueTasks has a batch read the rows of runs, and gives those that are in progress.
+func QueueTasks(batch *pgx.Batch, ids []int64, give func(Task)) {
+	batch.Queue(`
+		SELECT t.id, t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args,
+		       t.trigger, coalesce(t.event_id, 0), t.due_at, clock_timestamp()
+		FROM xtk.workflow_task t
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		WHERE t.id = ANY($1)
+		  AND t.status = 'running'`, ids).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			t, err := scanTask(rows)
+			if err != nil {
+				return err
+			}
+			give(t)
+		}
+		return rows.Err()
+	})
+}
+
+func scanTask(row pgx.Rows) (Task, error) {
+	t := task{kept: map[string]string{}}
 	var now time.Time
 	var due *time.Time
 	args := map[string]any{}
-	err = session.QueryRow(ctx, `
-		SELECT t.workflow_id, w.internal_name, t.mode = 'simulation', w.log_sql, t.cut_off, t.resumes_task_id, t.args, clock_timestamp(),
-		       t.trigger, coalesce(t.event_id, 0), t.due_at,
-		       set_config('application_name', left('nightshift ' || w.internal_name || ' #' || t.id, 63), false)
-		FROM xtk.workflow_task t
-		JOIN xtk.workflow w ON w.id = t.workflow_id
-		WHERE t.id = $1
-		  AND t.status = 'running'`, id).
-		Scan(&t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args, &now, &t.origin.Trigger, &t.origin.Event, &due, nil)
-	if err != nil {
-		return t, 0, fmt.Errorf("read task %d: %w", id, err)
+	if err := row.Scan(&t.id, &t.workflowID, &t.name, &t.simulated, &t.logSQL, &t.cutOff, &t.resumes, &args,
+		&t.origin.Trigger, &t.origin.Event, &due, &now); err != nil {
+		return Task{}, err
 	}
 	t.args = make(map[string]string, len(args))
 	for name, value := range args {
 		t.args[name] = fmt.Sprint(value)
 	}
-	if t.resumes != nil {
-		if err := t.readResumed(ctx, session, &due); err != nil {
-			return t, 0, fmt.Errorf("read run %d, which is resumed: %w", *t.resumes, err)
-		}
-	}
 	if due != nil {
 		t.origin.Due = *due
 	}
-	return t, time.Until(now), nil
+	return Task{t, time.Until(now)}, nil
 }
 
 // readResumed reads what a run takes over from the failed ones that it resumes: the origin of the first of them, and the
-// steps that the last one has completed or kept.
-func (t *task) readResumed(ctx context.Context, session *pgx.Conn, due **time.Time) error {
+// steps that the last one has completed or kept. One that resumes none has read all.
+func (t *task) readResumed(ctx context.Context, session *pgx.Conn) error {
+	if t.resumes == nil {
+		return nil
+	}
+	var due *time.Time
 	err := session.QueryRow(ctx, `
 		WITH RECURSIVE resumed AS (
 			SELECT id, resumes_task_id, trigger, event_id, due_at
@@ -92,9 +101,12 @@ func (t *task) readResumed(ctx context.Context, session *pgx.Conn, due **time.Ti
 		SELECT trigger, coalesce(event_id, 0), due_at
 		FROM resumed
 		ORDER BY id
-		LIMIT 1`, t.id).Scan(&t.origin.Trigger, &t.origin.Event, due)
+		LIMIT 1`, t.id).Scan(&t.origin.Trigger, &t.origin.Event, &due)
 	if err != nil {
 		return err
+	}
+	if t.origin.Due = (time.Time{}); due != nil {
+		t.origin.Due = *due
 	}
 	return each(ctx, session, func(row pgx.Rows) error {
 		var key, message string

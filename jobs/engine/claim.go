@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"nightshift/db"
+	"nightshift/jobs"
 )
 
 // lockClaim orders the claims of all processes, so that the ceiling on simultaneous runs is exact.
@@ -119,35 +120,32 @@ func (e *Engine) claimSome(ctx context.Context, some []candidate, node db.Node) 
 	var taking sync.WaitGroup
 	for i, c := range some {
 		taking.Go(func() {
-			session, free, err := e.spares.take(ctx, c.Workflow)
+			session, run, err := e.spares.take(ctx, c.Workflow, c.Name)
 			if err != nil {
 				failed[i] = fmt.Errorf("session for %s: %w", c.Name, err)
 				return
 			}
 			sessions[i] = session
-			if free {
+			if run != 0 {
 				mu.Lock()
 				defer mu.Unlock()
-				locked = append(locked, &execution{event: c.Event, workflowID: c.Workflow, mode: c.Mode,
+				locked = append(locked, &execution{run: run, event: c.Event, workflowID: c.Workflow, mode: c.Mode,
 					workflow: e.workflows[c.Name], session: session})
 			}
 		})
 	}
 	taking.Wait()
-	failed[len(some)] = e.makeRuns(ctx, locked, node)
+	begun, failed[len(some)] = e.makeRuns(ctx, locked, node)
 	working := map[*pgx.Conn]bool{}
 	for _, x := range locked {
-		if x.task != 0 {
-			working[x.session] = true
-			e.begin(ctx, x)
-		}
+		working[x.session] = x.task.ID() != 0
 	}
 	for _, session := range sessions {
 		if session != nil && !working[session] {
 			failed = append(failed, e.spares.giveBack(ctx, session))
 		}
 	}
-	return len(working), errors.Join(failed...)
+	return begun, errors.Join(failed...)
 }
 
 // letGo frees a session's locks before it closes it: a server may take a while to notice that a client is gone, and
@@ -162,36 +160,34 @@ func letGo(ctx context.Context, session *pgx.Conn) error {
 	return errors.Join(err, session.Close(end))
 }
 
-// makeRuns writes the runs while their sessions hold their workflows' locks: whoever has the lock and finds the event
-// still pending has it alone. An execution that gets no task does not begin this time.
+// makeRuns writes the runs while their sessions hold their workflows' locks, and lets them work: whoever has the lock and
+// finds the event still pending has it alone. It returns how many have begun; the others do not begin this time.
 //
 // It is one transaction in one question, which waits for its turn among the processes that claim, so that no two of them
 // count the same room, and for nothing else: a workflow that somebody gives an order to at this moment is left to the
 // next round, for which that order rings. The pool's sessions know these statements already, a new one would take its time.
-func (e *Engine) makeRuns(ctx context.Context, all []*execution, node db.Node) error {
+func (e *Engine) makeRuns(ctx context.Context, all []*execution, node db.Node) (begun int, err error) {
 	if len(all) == 0 {
-		return nil
+		return 0, nil
 	}
-	events, pids, byEvent := []int64{}, []int32{}, map[int64]*execution{}
+	events, runs, pids, byRun := []int64{}, []int64{}, []int32{}, map[int64]*execution{}
 	for _, x := range all {
-		events, pids = append(events, x.event), append(pids, int32(x.session.PgConn().PID()))
-		byEvent[x.event] = x
+		events, runs, pids = append(events, x.event), append(runs, x.run), append(pids, int32(x.session.PgConn().PID()))
+		byRun[x.run] = x
 	}
 	var batch pgx.Batch
+	var tasks []jobs.Task
 	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockClaim)
-	batch.Queue(insertRuns, pgx.StrictNamedArgs{"events": events, "pids": pids, "node": node.Name, "build": node.Version}).Query(
-		func(rows pgx.Rows) error {
-			var event, task int64
-			_, err := pgx.ForEachRow(rows, []any{&event, &task}, func() error { byEvent[event].task = task; return nil })
-			return err
-		})
+	batch.Queue(insertRuns, pgx.StrictNamedArgs{"events": events, "runs": runs, "pids": pids, "node": node.Name, "build": node.Version})
+	jobs.QueueTasks(&batch, runs, func(t jobs.Task) { tasks = append(tasks, t) })
 	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
-		for _, x := range all {
-			x.task = 0 // nothing is written
-		}
-		return fmt.Errorf("write the runs: %w", err)
+		return 0, fmt.Errorf("write the runs: %w", err) // nothing is written
 	}
-	return nil
+	for _, t := range tasks {
+		byRun[t.ID()].task = t
+		e.begin(ctx, byRun[t.ID()])
+	}
+	return len(tasks), nil
 }
 
 // room is for how many runs more there is room over all nodes: XtkWorkflow_ConcurrencyLimit, where one that is no number
@@ -206,8 +202,8 @@ const room = `
 // them with their first lines, and rings for whoever waits to see them.
 const insertRuns = `
 	WITH taken AS (
-		SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload, asked.pid
-		FROM unnest(@events::bigint[], @pids::int[]) WITH ORDINALITY AS asked (event, pid, n)
+		SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload, asked.run, asked.pid
+		FROM unnest(@events::bigint[], @runs::bigint[], @pids::int[]) WITH ORDINALITY AS asked (event, run, pid, n)
 		JOIN xtk.workflow_event e ON e.id = asked.event
 		JOIN xtk.workflow w ON w.id = e.workflow_id
 		WHERE e.status = 'pending'
@@ -221,9 +217,9 @@ const insertRuns = `
 		FOR NO KEY UPDATE OF w SKIP LOCKED
 		FOR UPDATE OF e SKIP LOCKED
 	), run AS (
-		INSERT INTO xtk.workflow_task (workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
+		INSERT INTO xtk.workflow_task (id, workflow_id, event_id, mode, trigger, node, backend_pid, build, started_by_id, started_by,
 		                               due_at, start_date, cut_off, resumes_task_id, args)
-		SELECT t.workflow_id, t.id, t.mode, t.kind, @node, t.pid, @build, t.operator_id, t.operator_login,
+		SELECT t.run, t.workflow_id, t.id, t.mode, t.kind, @node, t.pid, @build, t.operator_id, t.operator_login,
 		       t.scheduled_at, clock_timestamp(), clock_timestamp(), (t.payload ->> 'task')::bigint,
 		       CASE jsonb_typeof(t.payload -> 'args') WHEN 'object' THEN t.payload -> 'args' ELSE '{}' END
 		FROM taken t
@@ -238,9 +234,8 @@ const insertRuns = `
 		SELECT run.workflow_id, run.id, 'Run ' || run.id || ' begins on ' || @node || ' (' || run.trigger || ')', clock_timestamp()
 		FROM run
 	)
-	SELECT run.event_id, run.id
-	FROM run
-	CROSS JOIN LATERAL pg_notify('` + db.ChannelLog + `', run.id::text)`
+	SELECT pg_notify('` + db.ChannelLog + `', run.id::text)
+	FROM run`
 
 // ignoreNone takes a missing row for "not this time".
 func ignoreNone(err error) error {

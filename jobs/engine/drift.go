@@ -36,10 +36,10 @@ func (e *Engine) judgeEnded(ctx context.Context, x *execution) {
 	end, done := context.WithTimeout(ctx, drainFor)
 	defer done()
 	err := e.inTx(end, func(tx pgx.Tx) error {
-		return judgeDrift(end, tx, db.DriftingRun{TaskID: x.task, WorkflowID: x.workflowID}, false)
+		return judgeDrift(end, tx, db.DriftingRun{TaskID: x.run, WorkflowID: x.workflowID}, false)
 	})
 	if err != nil {
-		e.config.Logger.WarnContext(end, "a run was not compared with others", "run", x.task, "error", err)
+		e.config.Logger.WarnContext(end, "a run was not compared with others", "run", x.run, "error", err)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestDriftIsWatchedByTheNodeOfTheRun(t *testing.T) {
 			RETURNING id`, ids[name], name).Scan(&task); err != nil {
 			t.Fatal(err)
 		}
-		nodes[name].running[task] = &execution{task: task}
+		nodes[name].running[task] = &execution{run: task}
 	}
 	for _, step := range []struct{ node, a, b string }{{"a", "slower open", ""}, {"b", "slower open", "slower open"}} {
 		if err := nodes[step.node].watchDrift(t.Context()); err != nil {

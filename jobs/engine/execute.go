@@ -14,12 +14,13 @@ import (
 
 // execution is one run of this process: its session, which it owns until it ends, and the ways to stop it.
 type execution struct {
-	task, event int64
-	workflowID  int64
-	mode        string
-	workflow    jobs.Workflow
-	session     *pgx.Conn
-	cancel      context.CancelCauseFunc // its cause says who ended the run
+	run, event int64
+	workflowID int64
+	mode       string
+	workflow   jobs.Workflow
+	session    *pgx.Conn
+	task       jobs.Task               // once the run is written
+	cancel     context.CancelCauseFunc // its cause says who ended the run
 }
 
 // begin lets the run work in a goroutine of its own.
@@ -28,19 +29,19 @@ func (e *Engine) begin(ctx context.Context, x *execution) {
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	x.cancel = cancel
 	e.mu.Lock()
-	e.running[x.task] = x
+	e.running[x.run] = x
 	e.mu.Unlock()
 	e.done.Go(func() { e.execute(run, x) })
 }
 
 // execute runs the function and sees to its session. A session that was lost wrote no end: the run is taken over.
 func (e *Engine) execute(ctx context.Context, x *execution) {
-	outcome := jobs.Execute(ctx, jobs.Execution{DB: e.config.DB, Session: x.session, TaskID: x.task, Workflow: x.workflow, RawLog: e.rawLog(),
+	outcome := jobs.Execute(ctx, jobs.Execution{DB: e.config.DB, Session: x.session, Task: x.task, Workflow: x.workflow, RawLog: e.rawLog(),
 		Finish: func(end context.Context, tx pgx.Tx, o jobs.Outcome) error {
 			return x.finish(end, tx, o, errors.Is(context.Cause(ctx), errShutdown))
 		}})
 	e.mu.Lock()
-	delete(e.running, x.task)
+	delete(e.running, x.run)
 	e.mu.Unlock()
 	// From here on nobody can cancel a statement of the session.
 	undisturbed := outcome.Status == "completed" && x.mode == "normal" && ctx.Err() == nil
@@ -55,7 +56,7 @@ func (e *Engine) execute(ctx context.Context, x *execution) {
 	if outcome.Status == "completed" && x.mode == "normal" {
 		e.judgeEnded(end, x)
 	}
-	log := e.config.Logger.With("run", x.task, "workflow", x.workflow.Name, "status", outcome.Status)
+	log := e.config.Logger.With("run", x.run, "workflow", x.workflow.Name, "status", outcome.Status)
 	switch {
 	case outcome.Status == "lost":
 		e.sweep.Store(true)
@@ -132,7 +133,7 @@ func (x *execution) finish(ctx context.Context, tx pgx.Tx, o jobs.Outcome, shutd
 		UPDATE xtk.workflow_event SET status = 'processed', outcome = $2 WHERE id = $1`, x.event, o.Status); err != nil {
 		return fmt.Errorf("end the event: %w", err)
 	}
-	end := ending{workflow: x.workflowID, task: x.task, mode: x.mode, status: o.Status, step: o.Step, message: o.Message}
+	end := ending{workflow: x.workflowID, task: x.run, mode: x.mode, status: o.Status, step: o.Step, message: o.Message}
 	if handBack {
 		end.status = "handed back"
 	}

@@ -37,35 +37,46 @@ func newSpares(d *db.DB) *spares {
 	return &spares{db: d, ready: make(chan *pgx.Conn, spareMost), wanted: spareSessions}
 }
 
-// The statements that a claim needs of its session, the same when a spare one learns them. What waits is not ended for
-// being idle; a run is.
+// A claim needs one statement of its session: it tries to get the workflow's lock and, with it, draws the number of the run
+// and shows it to whoever looks at the server. What waits is not ended for being idle; a run is.
 const (
-	lockSession = `SELECT pg_try_advisory_lock($1, $2) FROM set_config('idle_session_timeout', '60s', false)`
+	lockSession = `
+		SELECT run, set_config('idle_session_timeout', '60s', false),
+		       set_config('application_name', left('nightshift ' || $3 || ' #' || run, 63), false)
+		FROM (SELECT CASE WHEN pg_try_advisory_lock($1::int, $2::int) THEN nextval('xtk.workflow_task_id_seq') ELSE 0 END AS run
+		      OFFSET 0) AS drawn`
 	freeSession = `SELECT pg_advisory_unlock_all()`
 	restSession = `SELECT set_config('idle_session_timeout', '0', false), set_config('application_name', 'nightshift spare session', false)`
 )
 
-// take returns a session that has tried to get a workflow's lock: one that waits and still answers, else a new one. Most
-// runs are short and give theirs back: only the last that was taken is replaced at once, the others with the next sweep.
-func (s *spares) take(ctx context.Context, workflow int64) (session *pgx.Conn, free bool, err error) {
+// take returns a session that has tried to get a workflow's lock, one that waits and still answers, else a new one, and
+// the number of the run that may begin on it; 0: another session has the lock. Most runs are short and give theirs back:
+// only the last that was taken is replaced at once, the others with the next sweep.
+func (s *spares) take(ctx context.Context, workflow int64, name string) (session *pgx.Conn, run int64, err error) {
 	defer func() {
 		if len(s.ready) == 0 {
 			s.fill(ctx)
 		}
 	}()
 	for session := s.next(); session != nil; session = s.next() {
-		if err := session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free); err == nil {
-			return session, free, nil
+		if run, err := lock(ctx, session, workflow, name); err == nil {
+			return session, run, nil
 		}
 		_ = session.Close(ctx)
 	}
 	if session, err = s.db.RunSession(ctx, "nightshift run"); err != nil {
-		return nil, false, err
+		return nil, 0, err
 	}
-	if err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow).Scan(&free); err != nil {
-		return nil, false, errors.Join(err, session.Close(ctx))
+	if run, err = lock(ctx, session, workflow, name); err != nil {
+		return nil, 0, errors.Join(err, session.Close(ctx))
 	}
-	return session, free, nil
+	return session, run, nil
+}
+
+// lock is one round trip also on a session that has forgotten its statements.
+func lock(ctx context.Context, session *pgx.Conn, workflow int64, name string) (run int64, err error) {
+	err = session.QueryRow(ctx, lockSession, pgx.QueryExecModeExec, db.LockWorkflow, workflow, name).Scan(&run, nil, nil)
+	return run, err
 }
 
 // next is a session that waits, for one of the runs that were expected; nil: none.
@@ -191,14 +202,14 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 // before somebody waits for it: a new session's first statements take ten times as long as its later ones. What it writes
 // is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
-	var batch pgx.Batch
-	batch.Queue(lockSession, db.LockWorkflow, 0) // no workflow has this id
-	batch.Queue(freeSession)
-	batch.Queue(restSession)
-	if err := session.SendBatch(ctx, &batch).Close(); err != nil {
+	if _, err := lock(ctx, session, 0, ""); err != nil { // no workflow has this id
 		return err
 	}
-	if err := jobs.Warm(ctx, session); err != nil {
+	var batch pgx.Batch
+	batch.Queue(freeSession)
+	batch.Queue(restSession)
+	jobs.QueueTasks(&batch, []int64{}, func(jobs.Task) {})
+	if err := session.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
 	tx, err := session.Begin(ctx)

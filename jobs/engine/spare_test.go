@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -17,11 +18,11 @@ func TestSpares(t *testing.T) {
 	s.expect(t.Context(), 9)
 	n.until("9", waiting)
 	for range 4 {
-		session, free, err := s.take(t.Context(), 73)
+		session, run, err := s.take(t.Context(), 73, "spare")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !free {
+		if run == 0 {
 			t.Error("lock of workflow 73: got taken, want free")
 		}
 		if _, err := session.Exec(t.Context(), `SET application_name = 'run'`); err != nil {
@@ -68,14 +69,14 @@ func TestGiveBack(t *testing.T) {
 	if err := s.giveBack(ctx, session); err != nil {
 		t.Fatal(err)
 	}
-	again, free, err := s.take(ctx, 73)
-	if err != nil || !free || again.PgConn().PID() != pid {
-		t.Fatalf("again: lock free %t, backend %d (%v), want that of %d", free, again.PgConn().PID(), err, pid)
+	again, run, err := s.take(ctx, 73, "again")
+	if err != nil || run == 0 || again.PgConn().PID() != pid {
+		t.Fatalf("again: run %d, backend %d (%v), want one and that of %d", run, again.PgConn().PID(), err, pid)
 	}
 	if err := again.QueryRow(ctx, left).Scan(&got); err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Replace(clean, "nightshift run", "nightshift spare session", 1); got != want {
+	if want := strings.Replace(clean, "nightshift run", fmt.Sprintf("nightshift again #%d", run), 1); got != want {
 		t.Errorf("left by the first run: got %q, want %q", got, want)
 	}
 	if err := letGo(ctx, again); err != nil {

@@ -124,10 +124,16 @@ func run(t testing.TB, d *db.DB, w jobs.Workflow, mode string, options []Option)
 	if err != nil {
 		t.Fatalf("begin a run of %s: %v", w.Name, err)
 	}
+	var task jobs.Task
+	var batch pgx.Batch
+	jobs.QueueTasks(&batch, []int64{id}, func(read jobs.Task) { task = read })
+	if err := d.Pool.SendBatch(context.Background(), &batch).Close(); err != nil {
+		t.Fatalf("read the run of %s: %v", w.Name, err)
+	}
 	if s.line != nil {
 		s.line.arm()
 	}
-	outcome := jobs.Execute(s.ctx, jobs.Execution{DB: d, Session: s.session, TaskID: id, Workflow: w, RawLog: s.rawLog, Finish: s.finish, Waits: Waits()})
+	outcome := jobs.Execute(s.ctx, jobs.Execution{DB: d, Session: s.session, Task: task, Workflow: w, RawLog: s.rawLog, Finish: s.finish, Waits: Waits()})
 	if outcome.Status == "lost" && !s.wantLost {
 		t.Fatalf("run of %s: got lost (%v), want a final state", w.Name, outcome.Err)
 	}
