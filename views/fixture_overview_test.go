@@ -14,8 +14,8 @@ func overviewOf(page Page) Overview {
 			{"billing", "Billing", Paused, now.Add(-9 * 24 * time.Hour), "Paused on 20 Jul by Claire Moreau, until resumed: “customer id changes with the contract”.", "Notice 2 of 4 on Monday 05:00.", 0, []Order{OrderStart}, "Moreau"},
 		},
 		Running: []RunningRow{
-			{8841, "cleanup", "Database cleanup", false, 14, 26, "delivery_logs", "1,128,904 rows deleted", 1052 * time.Second, 1540 * time.Second, .65},
-			{8842, "mcSynch_exec_eu1", "Message Center exec_eu1", false, 5, 10, "delivery logs", "61,480 rows read", 1050 * time.Second, 570 * time.Second, .5},
+			{8841, "cleanup", "Database cleanup", 14, 26, "delivery_logs", "1,128,904 rows deleted", 1052 * time.Second, 1540 * time.Second, .65},
+			{8842, "mcSynch_exec_eu1", "Message Center exec_eu1", 5, 10, "delivery logs", "61,480 rows read", 1050 * time.Second, 570 * time.Second, .5},
 		},
 		Looks: []Look{
 			{Workflow: "forecasting", Label: "Forecasting", Run: 8830, Drifts: []Drift{driftOf(8830, now.Add(-3*time.Hour)), fewerOf(8830, now.Add(-3*time.Hour))}},

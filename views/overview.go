@@ -44,10 +44,9 @@ type Attention struct {
 type RunningRow struct {
 	Run             int64
 	Workflow, Label string
-	Simulated       bool
 	Step, Steps     int
 	StepName        string
-	Did             string // "1,128,904 rows deleted"
+	Did             string // "1,128,904 rows deleted", "would change 12 rows"
 	Took            time.Duration
 	UsualTook       time.Duration
 	Share           float64 // how much is done, a part of 1

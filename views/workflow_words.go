@@ -144,7 +144,9 @@ func (r RunRow) note(p Page) string {
 		return r.Note
 	case len(r.Causes) > 0:
 		return p.causeWords(r.Causes)
-	case r.Simulated && r.Rows > 0 && r.State != Running:
+	case r.Simulated && r.State == Running:
+		return p.T("run.rehearsal")
+	case r.Simulated && r.Rows > 0:
 		return p.T("runs.would_change", r.Rows)
 	case r.State == Finished && !r.Simulated:
 		return p.T("runs.as_usual")

@@ -96,12 +96,12 @@ func (r WorkflowRow) second(p Page) string {
 	switch {
 	case r.State == NotBuilt:
 		return p.T("row.not_built")
+	case r.Reason != "":
+		return r.Reason
 	case r.State == Running && r.Steps > 0:
 		return p.T("row.step", r.Step, r.Steps)
 	case r.State == Running:
 		return r.StepName
-	case r.Reason != "":
-		return r.Reason
 	case r.State == Paused && r.Until.IsZero():
 		return p.T("row.until_resumed", OrNone(r.By))
 	case r.State == Paused:

@@ -121,9 +121,14 @@ func (s *Server) attention(page views.Page, w db.WorkflowRow, state views.State,
 func runningRow(page views.Page, w db.WorkflowRow) views.RunningRow {
 	run := w.Running
 	row := views.RunningRow{Run: run.ID, Workflow: w.Name, Label: labelOf(page.Lang, w.Name, w.Label),
-		Simulated: run.Mode == "simulation", Step: run.StepOrder, StepName: run.Step, Took: page.Now.Sub(run.Start), UsualTook: w.Usual}
+		Step: run.StepOrder, StepName: run.Step, Took: page.Now.Sub(run.Start), UsualTook: w.Usual}
 	last := lastRun(&db.RunBrief{End: &page.Now, Inserted: run.Inserted, Updated: run.Updated, Deleted: run.Deleted})
-	if last.Rows > 0 {
+	switch {
+	case run.Mode == "simulation" && last.Rows > 0:
+		row.Did = page.T("runs.would_change", last.Rows)
+	case run.Mode == "simulation":
+		row.Did = page.T("run.rehearsal")
+	case last.Rows > 0:
 		row.Did = page.T("did."+last.Did, last.Rows)
 	}
 	if w.Usual > 0 {

@@ -103,3 +103,28 @@ func TestOverviewNamesWhatIsNext(t *testing.T) {
 		}
 	}
 }
+
+// TestRehearsalIsTold: a simulation in progress is told from a run on every page that shows it, and claims no changes.
+func TestRehearsalIsTold(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	if _, err := c.db.Pool.Exec(t.Context(), `
+		WITH rehearsal AS (
+			INSERT INTO xtk.workflow_task (workflow_id, mode, status, node, backend_pid)
+			SELECT id, 'simulation', 'running', 'test', 1
+			FROM xtk.workflow
+			WHERE internal_name = 'cleanup'
+			RETURNING id
+		)
+		INSERT INTO xtk.workflow_task_effect (task_id, step_order, table_name, deleted)
+		SELECT id, 1, 'nms.visitor', 1234
+		FROM rehearsal`); err != nil {
+		t.Fatal(err)
+	}
+	for page, want := range map[string]string{"/": "would change 1,234 rows", "/workflows": "simulation, nothing is changed",
+		"/workflows/cleanup": "simulation, nothing is changed", "/runs": "simulation, nothing is changed"} {
+		if got, body := c.ask("kim", http.MethodGet, page, nil); !strings.Contains(body, want) || strings.Contains(body, "1,234 deleted") {
+			t.Errorf("%s: got %d %s, want %q in it and no deleted rows", page, got.StatusCode, body, want)
+		}
+	}
+}

@@ -118,6 +118,10 @@ func stateReason(page views.Page, w db.WorkflowRow, state views.State) string {
 		if w.Last != nil {
 			return w.Last.Message
 		}
+	case views.Running:
+		if w.Running.Mode == "simulation" {
+			return page.T("run.rehearsal")
+		}
 	case views.Paused:
 		return w.PauseReason
 	case views.Late:
