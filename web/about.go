@@ -14,6 +14,7 @@ import (
 var licences = map[string]string{
 	"github.com/a-h/templ":                "MIT",
 	"github.com/alexedwards/scs/v2":       "MIT",
+	"github.com/andybalholm/brotli":       "MIT",
 	"github.com/getkin/kin-openapi":       "MIT",
 	"github.com/go-co-op/gocron/v2":       "MIT",
 	"github.com/jackc/pgx/v5":             "MIT",
