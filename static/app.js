@@ -4,6 +4,9 @@
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+  // htmx makes no code from text, and keeps no copy of a page in the browser's storage.
+  Object.assign(htmx.config, { allowEval: false, allowScriptTags: false, includeIndicatorStyles: false, historyCacheSize: 0, scrollIntoViewOnBoost: false });
+
   // The tape moves under the needle once a minute; the clock on the needle follows.
   const tape = $('[data-now]');
   const drift = () => {

@@ -172,6 +172,9 @@ func (p Page) sameDay(a, b time.Time) bool {
 // Exact writes a moment in full, for titles: 2026-07-29 04:00:00.214 CEST.
 func (p Page) Exact(t time.Time) string { return t.In(p.Zone).Format("2006-01-02 15:04:05.000 MST") }
 
+// machineTime writes a moment for programs that read the page: to the millisecond, which is as fine as HTML knows times.
+func machineTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
 // OrNone is the text, or the dash that means none.
 func OrNone(text string) string {
 	if text == "" {

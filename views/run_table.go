@@ -26,7 +26,7 @@ func (t *runTable) state(s State) stateCells {
 	cells, made := t.states[s]
 	if !made {
 		look := s.look()
-		cells = stateCells{drawnOnce(Icon(look.glyph, "mark-"+look.glyph+" tone-"+look.colour)), drawnOnce(StateWord(t.Page, s))}
+		cells = stateCells{drawnOnce(Icon(look.glyph, look.mark())), drawnOnce(StateWord(t.Page, s))}
 		if t.states == nil {
 			t.states = map[State]stateCells{}
 		}

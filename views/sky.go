@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 )
 
@@ -118,13 +119,13 @@ func (p Page) skyStops(from, to time.Time) []skyStop {
 	}
 }
 
-// straight reports whether a gradient from the first colour to the last passes through those between, to the last bit.
+// straight reports whether a gradient from the first colour to the last passes through those between, to one step of 255.
 func straight(colours [][3]int) bool {
 	last := len(colours) - 1
 	for i := 1; i < last; i++ {
 		for c := range 3 {
 			way := float64(colours[0][c]) + float64(colours[last][c]-colours[0][c])*float64(i)/float64(last)
-			if math.Abs(way-float64(colours[i][c])) > 0.75 {
+			if math.Abs(way-float64(colours[i][c])) > 1 {
 				return false
 			}
 		}
@@ -132,7 +133,7 @@ func straight(colours [][3]int) bool {
 	return true
 }
 
-// percent places a part on a whole, as an SVG length.
+// percent places a part on a whole, as an SVG length: to a tenth of a pixel where the whole is as wide as a page.
 func percent(part, whole time.Duration) string {
-	return fmt.Sprintf("%.3f%%", 100*float64(part)/float64(whole))
+	return strconv.FormatFloat(math.Round(1e4*float64(part)/float64(whole))/100, 'f', -1, 64) + "%"
 }

@@ -41,6 +41,14 @@ type look struct {
 	calls  bool   // someone is needed
 }
 
+// mark are the classes of the glyph: its colour, and that of what runs turns.
+func (l look) mark() string {
+	if l.glyph == "running" {
+		return "mark-running tone-" + l.colour
+	}
+	return "tone-" + l.colour
+}
+
 // look is the row of a state. Outline is calm, filled asks for a person; colour comes third, after shape and word.
 func (s State) look() look {
 	switch s {
