@@ -11,13 +11,13 @@
   const tape = $('[data-now]');
   const drift = () => {
     if (!tape) return;
-    const minutes = Math.floor((Date.now() - opened) / 60000);
+    const minutes = Math.floor((Date.now() - began) / 60000);
     $$('[data-drift]').forEach((part) => part.setAttribute('x', `${-minutes / 14.4}%`));
-    const now = new Date(Number(tape.dataset.now) + Date.now() - opened);
+    const now = new Date(Number(tape.dataset.now) + Date.now() - began);
     const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: tape.dataset.zone });
     $$('[data-clock]').forEach((text) => { text.textContent = clock.format(now); });
   };
-  const opened = Date.now();
+  const began = Date.now();
   setInterval(drift, 5000);
 
   // busy: somebody reads or writes here, so nothing is replaced under their hands.
@@ -28,8 +28,25 @@
   document.addEventListener('htmx:beforeRequest', (event) => {
     if (event.detail.elt.matches('[data-refresh]') && busy()) event.preventDefault();
   });
-  document.addEventListener('htmx:beforeSwap', () => remember());
-  document.addEventListener('htmx:afterSwap', () => fade());
+  document.addEventListener('htmx:beforeSwap', (event) => { remember(); leave(event.detail.target); });
+  document.addEventListener('htmx:afterSwap', () => { fade(); back(); });
+
+  // What is asked again stays as its reader left it: what was opened is open, what had the focus has it.
+  let opened = [], focused = null;
+  const name = (e) => `${e.tagName} ${e.id || e.closest('details')?.id || e.getAttribute('href') || e.textContent.trim()}`;
+  const leave = (part) => {
+    const here = document.activeElement;
+    opened = $$('details[id][open]', part).map((open) => open.id);
+    focused = part.contains(here) && here !== part ? { name: name(here), at: $$(here.tagName, part).filter((e) => name(e) === name(here)).indexOf(here) } : null;
+  };
+  const back = () => {
+    opened.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
+    if (focused && !$('main').contains(document.activeElement)) {
+      const [tag] = focused.name.split(' ');
+      $$(tag, $('main')).filter((e) => name(e) === focused.name)[focused.at]?.focus({ preventScroll: true });
+    }
+    focused = null;
+  };
 
   // Changed digits fade; nothing else moves.
   let before = new Map();
@@ -174,7 +191,10 @@
   const places = { o: 'overview', n: 'running', w: 'workflows', r: 'runs', p: 'options', a: 'audit', u: 'operators' };
   let going = false;
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') $$('details.more[open], details.menu[open]').forEach((open) => { open.open = false; });
+    if (event.key === 'Escape') {
+      $$('details.more[open], details.menu[open]').forEach((open) => { open.open = false; });
+      if ($('#keys')) $('#keys').hidden = true;
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return;
     if (event.key === '/') { event.preventDefault(); ($('main [data-find]') || $('[data-find]'))?.focus(); return; }
     if (event.key === '?') { const keys = $('#keys'); if (keys) keys.hidden = !keys.hidden; return; }
