@@ -3,18 +3,26 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// dropFirst drops the partitions none of whose rows survives the rule, before anything is counted: to read their rows
+// dropFirst drops the partitions none of whose rows survives the rule, before anything is counted: to count their rows
 // once is most of what it takes. A partition in use, one that other tables refer to, one that is still written and the
 // default one are left to the batches. So is every partition in a simulation, whose drop would keep real work waiting;
 // there its rows are deleted, and taken back.
 func (w *purge) dropFirst(ctx context.Context) error {
-	if !w.Partitions || w.Simulated() {
+	if !w.Partitions {
 		return nil
+	}
+	condition := w.newest
+	if w.Simulated() {
+		condition = w.none
+	}
+	if err := w.mayDrop(ctx, condition); err != nil || w.Simulated() {
+		return err
 	}
 	var standing []leaf
 	for _, part := range w.leaves {
@@ -30,10 +38,33 @@ func (w *purge) dropFirst(ctx context.Context) error {
 	return nil
 }
 
-// dropWhole drops a partition, and reports whether it did.
+// mayDrop finds, with one question, the partitions that have ended, are not referred to, and whose rows meet a condition.
+func (w *purge) mayDrop(ctx context.Context, condition func(leaf) string) error {
+	var conditions []string
+	for _, part := range w.leaves {
+		if part.partition && part.over {
+			conditions = append(conditions, condition(part))
+		} else {
+			conditions = append(conditions, "false")
+		}
+	}
+	var met []bool
+	args := append(append([]any{}, w.Args...), w.name.Sanitize())
+	err := w.within(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, fmt.Sprintf(`
+			SELECT CASE WHEN NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = $%d::text::regclass)
+			       THEN ARRAY[%s]::boolean[] END`, len(args), strings.Join(conditions, ", ")), args...).Scan(&met)
+	})
+	for i := range met {
+		w.leaves[i].outlived = met[i]
+	}
+	return err
+}
+
+// dropWhole drops a partition that may be dropped, and reports whether it did.
 func (w *purge) dropWhole(ctx context.Context, part leaf) (bool, error) {
-	if may, err := w.mayDrop(ctx, part, w.newest(part)); err != nil || !may {
-		return false, err
+	if !part.outlived {
+		return false, nil
 	}
 	begin := time.Now()
 	rows, err := w.drop(ctx, part)
@@ -49,32 +80,21 @@ func (w *purge) dropWhole(ctx context.Context, part leaf) (bool, error) {
 	return true, w.b.add(ctx, rows, 0)
 }
 
-// none says that no row of a partition survives.
+// none says that no row of a partition survives. Of a rule that looks at nothing but the age, the youngest row answers.
 func (w *purge) none(part leaf) string {
-	return `NOT EXISTS (SELECT 1 FROM ` + part.name.Sanitize() + ` t WHERE (` + w.Where + `) IS NOT TRUE)`
+	if w.Where == "t."+w.Age+" < $1" {
+		return w.newest(part)
+	}
+	return `NOT EXISTS (SELECT FROM ` + part.name.Sanitize() + ` t WHERE (` + w.Where + `) IS NOT TRUE)`
 }
 
-// newest says that the youngest row does not survive, which an index on the age tells at once. It spares a partition that
-// is to stand the lock under which all of its rows are looked at.
+// newest says that the youngest row does not survive, which an index on the age tells at once; one without an age counts
+// as younger than all. It spares a partition that is to stand the lock under which all of its rows may be looked at.
 func (w *purge) newest(part leaf) string {
 	if w.Age == "" {
 		return w.none(part)
 	}
-	return `coalesce((SELECT (` + w.Where + `) FROM ` + part.name.Sanitize() + ` t ORDER BY t.` + pgx.Identifier{w.Age}.Sanitize() + ` DESC LIMIT 1), false)`
-}
-
-// mayDrop reports that a partition has ended, is not referred to, and that a condition on its rows holds.
-func (w *purge) mayDrop(ctx context.Context, part leaf, condition string) (may bool, err error) {
-	if !w.Partitions || !part.partition || !part.over {
-		return false, nil
-	}
-	args := append(append([]any{}, w.Args...), w.name.Sanitize())
-	err = w.within(ctx, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, fmt.Sprintf(`
-			SELECT NOT EXISTS (SELECT 1 FROM pg_constraint WHERE contype = 'f' AND confrelid = $%d::text::regclass) AND %s`,
-			len(args), condition), args...).Scan(&may)
-	})
-	return may, err
+	return `coalesce((SELECT (` + w.Where + `) FROM ` + part.name.Sanitize() + ` t ORDER BY t.` + pgx.Identifier{w.Age}.Sanitize() + ` DESC NULLS FIRST LIMIT 1), false)`
 }
 
 // drop takes the partition if it is free at once, counts its rows, makes sure that none survives, and drops it.
@@ -82,7 +102,8 @@ func (w *purge) mayDrop(ctx context.Context, part leaf, condition string) (may b
 func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 	table := part.name.Sanitize()
 	var oldest, newest *time.Time
-	changes, err := w.attempt(ctx, func(t *transaction) error {
+	oldestAge, newestAge := w.ages()
+	changes, err := w.attempt(ctx, w.name.Sanitize(), func(t *transaction) error {
 		if _, err := t.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
 			return err
 		}
@@ -90,7 +111,9 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 			return err
 		}
 		none := false
-		count := `SELECT count(*), count(*) FILTER (WHERE (` + w.Where + `) IS NOT TRUE) = 0, ` + w.ages() + ` FROM ` + table + ` t`
+		// Each part has the index that answers it soonest.
+		count := fmt.Sprintf(`SELECT (SELECT count(*) FROM %[1]s), %[2]s, (SELECT %[3]s FROM %[1]s t), (SELECT %[4]s FROM %[1]s t)`,
+			table, w.none(part), oldestAge, newestAge)
 		if err := t.QueryRow(ctx, count, w.Args...).Scan(&rows, &none, &oldest, &newest); err != nil {
 			return err
 		}
@@ -113,17 +136,13 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 }
 
 // wouldDrop notes, in a simulation, a partition with rows to delete that a real run would drop.
-func (w *purge) wouldDrop(ctx context.Context, part leaf) error {
-	if !w.Simulated() {
-		return nil
-	}
-	if may, err := w.mayDrop(ctx, part, w.none(part)); err != nil || !may {
-		return err
+func (w *purge) wouldDrop(part leaf) {
+	if !w.Simulated() || !part.outlived {
+		return
 	}
 	w.facts.Dropped = append(w.facts.Dropped, part.name[1])
 	w.journal.changed([]change{{table: w.Table, dropped: 1}})
 	w.Log("would: drop partition %s", part.name[1])
-	return nil
 }
 
 // DropTable drops a work table in a transaction of its own, with a lock_timeout of 5 s; a table in use is left with a warning.
@@ -134,7 +153,7 @@ func (r *Run) DropTable(ctx context.Context, schema, table string) (bool, error)
 	if r.Simulated() {
 		return r.wouldDropTable(ctx, schema, table)
 	}
-	changes, err := r.attempt(ctx, func(t *transaction) error {
+	changes, err := r.attempt(ctx, "", func(t *transaction) error {
 		if _, err := t.Exec(ctx, `SET LOCAL lock_timeout = '5s'`); err != nil {
 			return err
 		}

@@ -37,12 +37,17 @@ func months(t testing.TB) *db.DB {
 	return d
 }
 
-func oldVisits(ctx context.Context, r *jobs.Run) error {
-	return r.Step(ctx, "visits", func(ctx context.Context) error {
-		_, err := r.Purge(ctx, "visits not seen for 30 days", jobs.Purge{Table: "nms.visit", Where: "t.seen < $1",
-			Args: []any{r.Now().AddDate(0, 0, -30)}, Age: "seen", Batch: 10, Partitions: true})
-		return err
-	})
+func oldVisits(ctx context.Context, r *jobs.Run) error { return visitsBy("t.seen < $1")(ctx, r) }
+
+// visitsBy purges the visits that match a rule.
+func visitsBy(where string) func(context.Context, *jobs.Run) error {
+	return func(ctx context.Context, r *jobs.Run) error {
+		return r.Step(ctx, "visits", func(ctx context.Context) error {
+			_, err := r.Purge(ctx, "visits not seen for 30 days", jobs.Purge{Table: "nms.visit", Where: where,
+				Args: []any{r.Now().AddDate(0, 0, -30)}, Age: "seen", Batch: 10, Partitions: true})
+			return err
+		})
+	}
 }
 
 func TestOutlivedPartitionIsDropped(t *testing.T) {
@@ -64,6 +69,25 @@ func TestOutlivedPartitionIsDropped(t *testing.T) {
 	parts := number(t, d, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'nms.visit'::regclass`)
 	if rows := number(t, d, `SELECT count(*) FROM nms.visit`); parts != 4 || rows != 6 {
 		t.Errorf("got %d partitions with %d rows, want 4 (the empty and the default one stay) with 6", parts, rows)
+	}
+}
+
+// A partition stands when one row survives, though its youngest row does not, and though that row has no age.
+func TestPartitionOfOneSurvivorStands(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ setup, where string }{
+		{`UPDATE nms.visit_a SET seen = '2024-01-05' WHERE id = (SELECT min(id) FROM nms.visit_a)`, "t.seen < $1 AND t.seen <> '2024-01-05'"},
+		{`ALTER TABLE nms.visit ALTER seen DROP NOT NULL; UPDATE nms.visit_a SET seen = NULL WHERE id = (SELECT min(id) FROM nms.visit_a)`, "t.seen < $1"},
+	} {
+		d := months(t)
+		execute(t, d, c.setup)
+		plan := jobtest.Simulate(t, d, workflow(visitsBy(c.where)))
+		got := jobtest.Run(t, d, workflow(visitsBy(c.where)))
+		want := jobtest.Effect{Deleted: 118}
+		if got.Status != "completed" || got.Effects["nms.visit"] != want || plan.Effects["nms.visit"] != want {
+			t.Errorf("%s: got %s (%s) and %v, simulated %v, want completed and %v: no partition dropped",
+				c.where, got.Status, got.Message, got.Effects["nms.visit"], plan.Effects["nms.visit"], want)
+		}
 	}
 }
 

@@ -69,6 +69,7 @@ type leaf struct {
 	name      pgx.Identifier
 	partition bool
 	over      bool  // a partition whose range has ended before the run's cut-off
+	outlived  bool  // one of which no row survives, as it seems
 	rows      int64 // that match, as they were counted
 }
 
@@ -98,9 +99,7 @@ func (w *purge) run(ctx context.Context) (int64, error) {
 		if w.total != nil && part.rows == 0 {
 			continue
 		}
-		if err := w.wouldDrop(ctx, part); err != nil {
-			return w.b.done, err
-		}
+		w.wouldDrop(part)
 		if err := w.empty(ctx, part); err != nil {
 			return w.b.done, err
 		}
@@ -172,13 +171,13 @@ func (w *purge) count(ctx context.Context) error {
 
 func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 
-// ages is the oldest and the newest of the rows that are counted.
-func (w *purge) ages() string {
+// ages is the age of the oldest and of the newest of the rows that are counted.
+func (w *purge) ages() (oldest, newest string) {
 	if w.Age == "" {
-		return "NULL::timestamptz, NULL::timestamptz"
+		return "NULL::timestamptz", "NULL::timestamptz"
 	}
-	age := "t." + pgx.Identifier{w.Age}.Sanitize() + "::timestamptz"
-	return "min(" + age + "), max(" + age + ")"
+	age := "t." + pgx.Identifier{w.Age}.Sanitize()
+	return "min(" + age + ")::timestamptz", "max(" + age + ")::timestamptz"
 }
 
 // aged widens the facts of the rule by the ages of some rows.
@@ -199,11 +198,12 @@ func (w *purge) counting(ctx context.Context) error {
 		return nil
 	}
 	var sql []string
+	oldestAge, newestAge := w.ages()
 	for i, part := range w.leaves {
 		sql = append(sql, fmt.Sprintf(`
-			SELECT %d, count(*), %s
+			SELECT %d, count(*), %s, %s
 			FROM %s t
-			WHERE (%s)`, i, w.ages(), part.name.Sanitize(), w.Where))
+			WHERE (%s)`, i, oldestAge, newestAge, part.name.Sanitize(), w.Where))
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
 		if !w.Simulated() {

@@ -99,7 +99,7 @@ func (s *savepoint) Rollback(ctx context.Context) error {
 // In a simulation it is a savepoint of the transaction that is rolled back.
 func (r *Run) Tx(ctx context.Context, fn func(pgx.Tx) error) error {
 	return r.change(ctx, func() ([]change, error) {
-		return r.attempt(ctx, func(t *transaction) error { return fn(t) })
+		return r.attempt(ctx, "", func(t *transaction) error { return fn(t) })
 	})
 }
 
@@ -114,9 +114,10 @@ func (r *Run) change(ctx context.Context, attempt func() ([]change, error)) erro
 	})
 }
 
-// attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known.
-func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]change, error) {
-	release, err := r.ready(ctx, "")
+// attempt is one transaction from its begin to its commit. The commit is not cancelled: its result must be known. All that
+// it does is to delete from one table, if it is named.
+func (r *Run) attempt(ctx context.Context, table string, fn func(*transaction) error) ([]change, error) {
+	release, err := r.ready(ctx, table)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +160,12 @@ func (r *Run) attempt(ctx context.Context, fn func(*transaction) error) ([]chang
 }
 
 // together is attempt for statements that are all known beforehand. They go to the server in one round trip, with the
-// begin before, the ledger and the commit after them. All that they do is to delete from one table, if it is named.
+// begin before, the ledger and the commit after them.
 // A request to cancel may come during the commit, too: PostgreSQL then refuses it or confirms it, so its result is known.
 func (r *Run) together(ctx context.Context, table string, queue func(*pgx.Batch)) ([]change, error) {
 	var batch pgx.Batch
 	if r.rehearsal != nil {
-		return r.attempt(ctx, func(t *transaction) error {
+		return r.attempt(ctx, table, func(t *transaction) error {
 			queue(&batch)
 			return t.SendBatch(ctx, &batch).Close()
 		})
