@@ -71,14 +71,6 @@ type RunEffect struct {
 	Estimated                  bool
 }
 
-// Run reads one run; ErrNotFound when there is none of this id.
-func (d *DB) Run(ctx context.Context, id int64) (Run, error) {
-	var r Run
-	batch := &pgx.Batch{}
-	queueRun(batch, id, &r)
-	return r, d.sendRun(ctx, batch, id)
-}
-
 // RunWithLog reads one run and, in the same round trip, a stretch of its log; ErrNotFound when there is no run of this id.
 // The filter's TaskID is that id.
 func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
@@ -89,6 +81,18 @@ func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journa
 	f.TaskID = id
 	f.queue(batch, &journal)
 	f.queueCount(batch, &journal.Count)
+	return r, journal, d.sendRun(ctx, batch, id)
+}
+
+// RunWithLines reads one run and then, in the same round trip, lines of its log, without counting them: of a run that is
+// over, none comes later. The filter's TaskID is that id.
+func (d *DB) RunWithLines(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
+	var r Run
+	var journal Journal
+	batch := &pgx.Batch{}
+	queueRun(batch, id, &r)
+	f.TaskID = id
+	f.queue(batch, &journal)
 	return r, journal, d.sendRun(ctx, batch, id)
 }
 

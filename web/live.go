@@ -20,9 +20,8 @@ const (
 	streamWrite = 5 * time.Second  // a reader that takes longer for one write is dropped; it comes back by itself
 	streamLife  = 15 * time.Minute // then the reader comes back by itself
 	streamCheck = 5 * time.Second  // how often the session and the run are looked at without a ring
-	// A look at the run comes streamPause after the one before and takes one part in streamShare of the time at most, so that many
-	// readers of a busy run see it later rather than keep the others from their pages.
-	streamPause = 25 * time.Millisecond
+	// Looks at the run take one part in streamShare of the time at most, so that many readers of a busy run see it later rather
+	// than keep the others from their pages. The run itself rings forty times a second at most.
 	streamShare = 4
 )
 
@@ -42,22 +41,16 @@ func (s *Server) liveRun(c echo.Context) error {
 
 // live reads what changed since a line, and the last line read.
 func (s *Server) live(c echo.Context, id, after int64) (views.Live, int64, error) {
-	ctx := c.Request().Context()
-	run, err := s.db.Run(ctx, id)
-	if err != nil {
-		return views.Live{}, after, err
-	}
-	// Asked for after the run, so that a run that is over has given all its lines.
-	lines, more, err := s.db.Log(ctx, db.LogFilter{TaskID: id, After: placeAfter(after), Limit: 500})
+	run, journal, err := s.db.RunWithLines(c.Request().Context(), id, db.LogFilter{After: placeAfter(after), Limit: 500})
 	if err != nil {
 		return views.Live{}, after, err
 	}
 	shown := s.runPage(c, s.plainPage(c), run)
-	shown.Log = views.Log{Run: id, Lines: logLines(lines), Following: true}
-	if len(lines) > 0 {
-		after = lines[len(lines)-1].ID
+	shown.Log = views.Log{Run: id, Lines: logLines(journal.Lines), Following: true}
+	if n := len(journal.Lines); n > 0 {
+		after = journal.Lines[n-1].ID
 	}
-	return views.Live{Run: shown, Done: run.Status != "running" && !more}, after, nil
+	return views.Live{Run: shown, Done: run.Status != "running" && !journal.More}, after, nil
 }
 
 // placeAfter is the place of the log before its first line for a reader who has none yet.
@@ -101,7 +94,7 @@ func (s *Server) streamRun(c echo.Context) error {
 			return streamEnd(err)
 		}
 		after = last
-		if !waitRing(ctx, rings, looked.Add(max(streamPause, streamShare*time.Since(looked)))) {
+		if !waitRing(ctx, rings, looked.Add(streamShare*time.Since(looked))) {
 			return nil
 		}
 	}
