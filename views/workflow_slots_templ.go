@@ -38,7 +38,7 @@ func workflowSlots(p Workflow) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Slots) == 0 {
-			templ_7745c5c3_Err = Empty(p.T("workflow.no_slot"), p.T("workflow.no_slot_why"), Link{}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Empty(p.T("workflow.no_slot"), p.whyNone("workflow.no_slot_why"), Link{}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -235,7 +235,7 @@ func workflowBody(p Workflow) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(p.Runs) == 0 {
-			templ_7745c5c3_Err = Empty(p.T("workflow.no_run"), p.T("workflow.no_run_why"), Link{}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Empty(p.T("workflow.no_run"), p.whyNone("workflow.no_run_why"), Link{}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -55,6 +55,19 @@ func (p Workflow) others() []Action {
 	return p.orderActions(p.Name, rest, p.State)
 }
 
+// idle reports a workflow whose schedule nobody watches.
+func (p Workflow) idle() bool {
+	return slices.Contains([]State{Edited, Ended, NotBuilt, NotHere}, p.State)
+}
+
+// whyNone says why there is nothing yet: a workflow that cannot be started here has another reason than others.
+func (p Workflow) whyNone(key string) string {
+	if p.State == NotBuilt || p.State == NotHere {
+		return p.T("workflow.cannot_start")
+	}
+	return p.T(key)
+}
+
 // stateMore says since when, why, and what is next.
 func (p Workflow) stateMore() string {
 	said := ""
@@ -71,7 +84,7 @@ func (p Workflow) stateMore() string {
 	if p.State == Paused && !p.Until.IsZero() {
 		said += ", " + p.T("workflow.until", p.When(p.Until), p.In(p.Until))
 	}
-	if p.Reason != "" {
+	if p.Reason != "" && p.Order == "" {
 		said += ": " + p.Reason
 	}
 	if p.State == Started && !p.Next.IsZero() {

@@ -27,6 +27,9 @@ func (s *Server) ladder(ctx context.Context, page views.Page, w db.WorkflowRow) 
 	if err != nil {
 		return "", err
 	}
+	if w.PauseNotices == 0 {
+		return page.T("ladder.ahead", page.DayYear(stopAt(w, days, page.Now))), nil
+	}
 	return page.T("ladder.notices", min(w.PauseNotices, pauseNotices), pauseNotices, page.DayYear(stopAt(w, days, page.Now))), nil
 }
 

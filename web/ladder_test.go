@@ -22,6 +22,10 @@ func TestLadder(t *testing.T) {
 	if !said("/") || !said("/workflows/aliasCleansing") {
 		t.Error("got no notice 2 of 4, want it on the overview and on the workflow's page")
 	}
+	c.exec(`UPDATE xtk.workflow SET paused_at = now(), pause_notice_count = 0 WHERE internal_name = 'aliasCleansing'`)
+	if body := c.got("/"); said("/") || !strings.Contains(body, "If it stays paused, its supervisors are told, and it stops on ") {
+		t.Error("paused just now: want what happens if it stays so, not that it is paused too long")
+	}
 	c.exec(`UPDATE xtk.workflow SET severity = 'production' WHERE internal_name = 'aliasCleansing'`)
 	if said("/") || said("/workflows/aliasCleansing") {
 		t.Error("a workflow of severity production is never stopped: got a date, want none")

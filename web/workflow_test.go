@@ -1,6 +1,7 @@
 package web
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,25 @@ func TestSlotLine(t *testing.T) {
 		tc.slot.Due = due
 		if got := slotLine(tc.slot, due.Add(time.Minute)); got.State != tc.want {
 			t.Errorf("%s: got %s, want %s", what, got.State, tc.want)
+		}
+	}
+}
+
+// TestWorkflowSaysWhatHolds: an order that waits is told once, and a workflow that nobody can start does not say how it is
+// started or in what time it is due.
+func TestWorkflowSaysWhatHolds(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	c.exec(`INSERT INTO xtk.workflow_job (workflow_id, command, operator_login) SELECT id, 'pause', 'kim' FROM xtk.workflow WHERE internal_name = 'cleanup';
+	        UPDATE xtk.workflow SET state = 'pause_pending' WHERE internal_name = 'cleanup'`)
+	if told := strings.Count(c.got("/workflows/cleanup"), " ago by kim"); told != 1 {
+		t.Errorf("an order that waits: told %d times, want 1", told)
+	}
+	body := c.got("/workflows/operationMgt")
+	for text, want := range map[string]bool{"It cannot be started here.": true, "none of these dates is due": true,
+		"A person starts it": false, "Slots begin": false, ">in ": false} {
+		if strings.Contains(body, text) != want {
+			t.Errorf("a workflow that is not in this version: %q is there %t, want %t", text, !want, want)
 		}
 	}
 }
