@@ -26,7 +26,7 @@ import (
 // arrows says which of our packages each package may import; a pattern stands for a folder of packages.
 // What is not here is forbidden, and a package without a row does not belong to the house.
 var arrows = map[string]string{
-	".":                 "web jobs/engine jobs/outbox jobs/redirlog jobs/catalogue db db/demo",
+	".":                 "web views/locale jobs/engine jobs/outbox jobs/redirlog jobs/catalogue db db/demo",
 	"web":               "views views/locale static jobs jobs/redirlog db",
 	"views":             "views/locale static",
 	"views/locale":      "",
@@ -371,8 +371,20 @@ func TestOperatorCommand(t *testing.T) {
 	if !strings.Contains(out.String(), " entries hold") {
 		t.Errorf("audit verify: got %q, want that all entries hold", out.String())
 	}
+	const taken = "login: The login kim is taken."
+	if err := operatorCommand(t.Context(), c, []string{"add", "kim"}, &out); err == nil || err.Error() != taken {
+		t.Errorf("operator add of a login that is there: got %v, want %q", err, taken)
+	}
+	if err := operatorCommand(t.Context(), c, []string{"add", "lee", "-groups", "administrators,nobody"}, &out); err == nil ||
+		!strings.HasPrefix(err.Error(), `groups: there is no "nobody", but `) {
+		t.Errorf("operator add to a group that is not there: got %v, want a refusal with those that are", err)
+	}
 	if err := operatorCommand(t.Context(), c, []string{"reset", "nobody-there"}, &out); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("reset of an unknown operator: got %v, want ErrNotFound", err)
+	}
+	const unbuilt = "This version has no code for this workflow, so it cannot run."
+	if err := runCommand(t.Context(), c, []string{"operationMgt"}, &out); err == nil || err.Error() != unbuilt {
+		t.Errorf("run of a workflow without code: got %v, want %q", err, unbuilt)
 	}
 	other := c
 	other.key = []byte("another key of thirty-two bytes.")

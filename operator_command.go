@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"nightshift/db"
+	"nightshift/views/locale"
 )
 
 const operatorUsage = `nightshift operator list
@@ -29,7 +31,7 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 	if len(args) == 0 || args[0] != "list" && len(args) < 2 {
 		return errors.New(operatorUsage)
 	}
-	return onDatabase(ctx, c, func(d *db.DB) error {
+	return inWords(onDatabase(ctx, c, func(d *db.DB) error {
 		switch args[0] {
 		case "list":
 			return listOperators(ctx, d, out)
@@ -37,6 +39,9 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 			return addOperator(ctx, d, c, args[1:], out)
 		}
 		o, err := d.OperatorByLogin(ctx, args[1])
+		if errors.Is(err, db.ErrNotFound) {
+			return fmt.Errorf("there is no operator %q: %w", args[1], err)
+		}
 		if err != nil {
 			return fmt.Errorf("operator %s: %w", args[1], err)
 		}
@@ -51,7 +56,24 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 			return d.EndSessions(ctx, commandLine("nightshift operator"), o.ID, "")
 		}
 		return errors.New(operatorUsage)
-	})
+	}))
+}
+
+// inWords says why an order is refused, and all that cannot be taken of an operator, as the console does.
+func inWords(err error) error {
+	var refusal *db.Refusal
+	if errors.As(err, &refusal) {
+		return errors.New(locale.T(locale.English, refusal.Key))
+	}
+	var invalid *db.Invalid
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	var said []string
+	for _, fault := range append([]*db.Invalid{invalid}, invalid.Others...) {
+		said = append(said, fault.Field+": "+locale.T(locale.English, fault.Key, fault.Args...))
+	}
+	return errors.New(strings.Join(said, "\n"))
 }
 
 func listOperators(ctx context.Context, d *db.DB, out io.Writer) error {
@@ -84,12 +106,44 @@ func addOperator(ctx context.Context, d *db.DB, c config, args []string, out io.
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
+	if err := knows(ctx, d, list(*groups), list(*rights)); err != nil {
+		return err
+	}
 	o, err := d.AddOperator(ctx, commandLine("nightshift operator"), db.OperatorEdit{Login: args[0], Label: *label, Email: *email, Language: *language,
 		Groups: list(*groups), Rights: list(*rights)})
 	if err != nil {
 		return err
 	}
 	return printResetLink(ctx, d, c, o, out)
+}
+
+// knows refuses groups and rights that do not exist, with those that do: in the console one can only choose.
+func knows(ctx context.Context, d *db.DB, groups, rights []string) error {
+	all, err := d.Groups(ctx)
+	if err != nil {
+		return err
+	}
+	named, err := d.Rights(ctx)
+	if err != nil {
+		return err
+	}
+	var ofGroups, ofRights []string
+	for _, g := range all {
+		ofGroups = append(ofGroups, g.Name)
+	}
+	for _, r := range named {
+		ofRights = append(ofRights, r.Name)
+	}
+	return errors.Join(within("groups", groups, ofGroups), within("rights", rights, ofRights))
+}
+
+func within(what string, wanted, there []string) error {
+	for _, name := range wanted {
+		if !slices.Contains(there, name) {
+			return fmt.Errorf("%s: there is no %q, but %s", what, name, strings.Join(there, ", "))
+		}
+	}
+	return nil
 }
 
 func printResetLink(ctx context.Context, d *db.DB, c config, o db.Operator, out io.Writer) error {

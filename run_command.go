@@ -47,7 +47,7 @@ func runCommand(ctx context.Context, c config, args []string, out io.Writer) err
 			return err
 		}
 		if err := d.Order(ctx, commandLine("nightshift run"), row.ID, command, db.OrderArgs{Params: params}); err != nil {
-			return err
+			return inWords(err)
 		}
 		e := engine.New(engine.Config{DB: d, Workflows: only, Node: c.node + " (run)", Build: build(),
 			Affinities: []string{row.Affinity}, TakesUnassigned: true, RawLog: c.rawLog(), Logger: slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
