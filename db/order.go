@@ -15,7 +15,7 @@ import (
 
 // NOTIFY channels between the console and those who work. Payloads are ids only, what they mean is read from the rows.
 const (
-	ChannelWork = "nightshift_work" // work or an order came: id of the workflow
+	ChannelWork = "nightshift_work" // work or an order came: id of the workflow, or a Due
 	ChannelLog  = "nightshift_log"  // log lines came: id of the run
 	ChannelStop = "nightshift_stop" // a run is to be stopped: id of the run
 	// ChannelOutbox says that there is something to send, or somebody to send it through.
@@ -36,6 +36,14 @@ type OrderArgs struct {
 	// From and FromFailed are the state the order was given in; the order fills them.
 	From       string `json:"from,omitempty"`
 	FromFailed bool   `json:"from_failed,omitempty"`
+}
+
+// Due is what ChannelWork tells of a run that an order has made due: enough for an engine to know, before it asks, whether
+// the run may begin there.
+type Due struct {
+	Workflow int64  `json:"workflow"`
+	Name     string `json:"name"`
+	Affinity string `json:"affinity"`
 }
 
 // orderedWorkflow is the row that an order locks.
@@ -218,7 +226,15 @@ func queueOrder(batch *pgx.Batch, actor Actor, w orderedWorkflow, command Comman
 			SET state = $2, failed = false, state_since = now(), state_by = $3
 			WHERE id = $1`, w.ID, pending, actor.Login)
 	}
-	QueueNotice(batch, ChannelWork, w.ID)
+	if !makesDue {
+		QueueNotice(batch, ChannelWork, w.ID)
+		return nil
+	}
+	due, err := json.Marshal(Due{w.ID, w.Name, w.Affinity})
+	if err != nil {
+		return fmt.Errorf("notice: %w", err)
+	}
+	batch.Queue(ringChannel, ChannelWork, string(due))
 	return nil
 }
 
@@ -228,16 +244,23 @@ func QueueDue(batch *pgx.Batch, workflowID int64, actor Actor, command Command, 
 	if command != RunNow && command != Simulate && command != Wakeup {
 		return false
 	}
+	if command == Wakeup {
+		batch.Queue(`
+			WITH woken AS (
+				UPDATE xtk.workflow_event
+				SET not_before = '-infinity'
+				WHERE workflow_id = $1 AND status = 'pending' AND not_before > now()
+				RETURNING id)
+			INSERT INTO xtk.workflow_event (workflow_id, kind, payload, scheduled_at, operator_id, operator_login)
+			SELECT $1, 'manual', jsonb_build_object('args', COALESCE($2::jsonb, 'null')), clock_timestamp(), NULLIF($3, 0), $4
+			WHERE NOT EXISTS (SELECT FROM woken)`, workflowID, args.Params, actor.ID, actor.Login)
+		return true
+	}
 	batch.Queue(`
-		WITH woken AS (
-			UPDATE xtk.workflow_event
-			SET not_before = '-infinity'
-			WHERE $2 = 'wakeup' AND workflow_id = $1 AND status = 'pending' AND not_before > now()
-			RETURNING id)
 		INSERT INTO xtk.workflow_event (workflow_id, kind, mode, payload, scheduled_at, operator_id, operator_login)
-		SELECT $1, 'manual', CASE $2 WHEN 'simulate' THEN 'simulation' ELSE 'normal' END,
-		       jsonb_build_object('args', COALESCE($3::jsonb, 'null')), clock_timestamp(), NULLIF($4, 0), $5
-		WHERE NOT EXISTS (SELECT FROM woken)`, workflowID, command, args.Params, actor.ID, actor.Login)
+		VALUES ($1, 'manual', CASE $2 WHEN 'simulate' THEN 'simulation' ELSE 'normal' END,
+		        jsonb_build_object('args', COALESCE($3::jsonb, 'null')), clock_timestamp(), NULLIF($4, 0), $5)`,
+		workflowID, command, args.Params, actor.ID, actor.Login)
 	return true
 }
 

@@ -42,6 +42,17 @@ type Task struct {
 // ID is the number of the run.
 func (t Task) ID() int64 { return t.row.id }
 
+// Event is the event that the run executes; 0: none.
+func (t Task) Event() int64 { return t.row.origin.Event }
+
+// Mode is normal or simulation.
+func (t Task) Mode() string {
+	if t.row.simulated {
+		return "simulation"
+	}
+	return "normal"
+}
+
 // QueueTasks has a batch read the rows of runs, and gives those that are in progress.
 func QueueTasks(batch *pgx.Batch, ids []int64, give func(Task)) {
 	batch.Queue(`

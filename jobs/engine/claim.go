@@ -38,8 +38,8 @@ const candidates = `
 	JOIN xtk.workflow w ON w.id = e.workflow_id
 	WHERE e.status = 'pending' AND e.not_before <= now()
 	  AND (e.operator_login <> '` + db.Self + `' OR e.mode = 'simulation' OR NOT xtk.frozen(now()))
-	  AND w.built AND w.internal_name = ANY($1)
-	  AND (w.affinity = '' AND $2 OR w.affinity = ANY($3))
+	  AND w.built AND w.internal_name = ANY(@names)
+	  AND (w.affinity = '' AND @unassigned OR w.affinity = ANY(@affinities))
 	  AND (w.state = 'started' OR e.mode = 'simulation' AND w.state IN ('being_edited', 'finished', 'paused')
 	       OR e.kind = 'manual' AND w.state IN ('being_edited', 'finished'))
 	  AND NOT EXISTS (SELECT FROM xtk.workflow_task t WHERE t.workflow_id = w.id AND t.status = 'running')
@@ -50,14 +50,15 @@ const candidates = `
 	           SELECT FROM xtk.workflow_event o JOIN xtk.workflow x ON x.id = o.workflow_id
 	           WHERE o.status = 'pending' AND o.not_before <= now() AND x.exclusive AND x.state = 'started' AND x.built
 	             AND (o.operator_login <> '` + db.Self + `' OR NOT xtk.frozen(now()))
-	             AND (x.affinity = '' AND $2 OR x.affinity = ANY($3))))
+	             AND (x.affinity = '' AND @unassigned OR x.affinity = ANY(@affinities))))
 	ORDER BY array_position(ARRAY['critical', 'production', 'normal'], w.severity), w.priority DESC,
 	         e.kind <> 'resume', e.scheduled_at, e.id
 	LIMIT 50`
 
 // ask has a batch find what could run here.
 func (o *openings) ask(batch *pgx.Batch, names []string, node db.Node) {
-	batch.Queue(candidates, names, node.TakesUnassigned, node.Affinities).Query(func(rows pgx.Rows) (err error) {
+	here := pgx.StrictNamedArgs{"names": names, "unassigned": node.TakesUnassigned, "affinities": node.Affinities}
+	batch.Queue(candidates, here).Query(func(rows pgx.Rows) (err error) {
 		o.all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[candidate])
 		return err
 	})
@@ -68,7 +69,7 @@ func (o *openings) ask(batch *pgx.Batch, names []string, node db.Node) {
 func (e *Engine) openings(ctx context.Context) (found openings, err error) {
 	var batch pgx.Batch
 	found.ask(&batch, e.names, e.nodeNow())
-	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := e.ask(ctx, &batch); err != nil {
 		return found, fmt.Errorf("what could run: %w", err)
 	}
 	return found, nil
@@ -135,7 +136,7 @@ func (e *Engine) claimSome(ctx context.Context, some []candidate, node db.Node) 
 		})
 	}
 	taking.Wait()
-	begun, failed[len(some)] = e.makeRuns(ctx, locked, node)
+	begun, failed[len(some)] = e.makeRuns(ctx, locked, insertRuns, argsOf(locked, node))
 	working := map[*pgx.Conn]bool{}
 	for _, x := range locked {
 		working[x.session] = x.task.ID() != 0
@@ -146,6 +147,14 @@ func (e *Engine) claimSome(ctx context.Context, some []candidate, node db.Node) 
 		}
 	}
 	return begun, errors.Join(failed...)
+}
+
+func argsOf(all []*execution, node db.Node) pgx.StrictNamedArgs {
+	events, runs, pids := []int64{}, []int64{}, []int32{}
+	for _, x := range all {
+		events, runs, pids = append(events, x.event), append(runs, x.run), append(pids, x.pid())
+	}
+	return pgx.StrictNamedArgs{"events": events, "runs": runs, "pids": pids, "node": node.Name, "build": node.Version}
 }
 
 // letGo frees a session's locks before it closes it: a server may take a while to notice that a client is gone, and
@@ -165,27 +174,27 @@ func letGo(ctx context.Context, session *pgx.Conn) error {
 //
 // It is one transaction in one question, which waits for its turn among the processes that claim, so that no two of them
 // count the same room, and for nothing else: a workflow that somebody gives an order to at this moment is left to the
-// next round, for which that order rings. The pool's sessions know these statements already, a new one would take its time.
-func (e *Engine) makeRuns(ctx context.Context, all []*execution, node db.Node) (begun int, err error) {
+// next round, for which that order rings.
+func (e *Engine) makeRuns(ctx context.Context, all []*execution, insert string, args pgx.StrictNamedArgs) (begun int, err error) {
 	if len(all) == 0 {
 		return 0, nil
 	}
-	events, runs, pids, byRun := []int64{}, []int64{}, []int32{}, map[int64]*execution{}
+	runs, byRun := []int64{}, map[int64]*execution{}
 	for _, x := range all {
-		events, runs, pids = append(events, x.event), append(runs, x.run), append(pids, int32(x.session.PgConn().PID()))
-		byRun[x.run] = x
+		runs, byRun[x.run] = append(runs, x.run), x
 	}
 	var batch pgx.Batch
 	var tasks []jobs.Task
 	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, lockClaim)
-	batch.Queue(insertRuns, pgx.StrictNamedArgs{"events": events, "runs": runs, "pids": pids, "node": node.Name, "build": node.Version})
+	batch.Queue(insert, args)
 	jobs.QueueTasks(&batch, runs, func(t jobs.Task) { tasks = append(tasks, t) })
-	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := e.ask(ctx, &batch); err != nil {
 		return 0, fmt.Errorf("write the runs: %w", err) // nothing is written
 	}
 	for _, t := range tasks {
-		byRun[t.ID()].task = t
-		e.begin(ctx, byRun[t.ID()])
+		x := byRun[t.ID()]
+		x.task, x.event, x.mode = t, t.Event(), t.Mode()
+		e.begin(ctx, x)
 	}
 	return len(tasks), nil
 }
@@ -198,12 +207,19 @@ const room = `
 	                 FROM xtk.option o WHERE o.name = 'XtkWorkflow_ConcurrencyLimit'), 20)
 	       - (SELECT count(*) FROM xtk.workflow_task WHERE status = 'running')::int`
 
-// insertRuns takes the events, if they still stand as the candidates did and there is room, writes the runs that execute
-// them with their first lines, and rings for whoever waits to see them.
+// insertRuns takes events for which sessions have the locks.
 const insertRuns = `
-	WITH taken AS (
+	WITH asked AS (
+		SELECT *
+		FROM unnest(@events::bigint[], @runs::bigint[], @pids::int[]) WITH ORDINALITY AS a (event, run, pid, n)
+	), ` + insertAsked
+
+// insertAsked takes the events that are asked for, if they still stand as the candidates did and there is room, writes the
+// runs that execute them with their first lines, and rings for whoever waits to see them.
+const insertAsked = `
+	taken AS (
 		SELECT e.id, e.workflow_id, e.mode, e.kind, e.operator_id, e.operator_login, e.scheduled_at, e.payload, asked.run, asked.pid
-		FROM unnest(@events::bigint[], @runs::bigint[], @pids::int[]) WITH ORDINALITY AS asked (event, run, pid, n)
+		FROM asked
 		JOIN xtk.workflow_event e ON e.id = asked.event
 		JOIN xtk.workflow w ON w.id = e.workflow_id
 		WHERE e.status = 'pending'

@@ -60,12 +60,14 @@ type Engine struct {
 	lag       time.Duration // tests make one process slower than another
 	// sampleEvery is shorter in tests.
 	sampleEvery time.Duration
-	// Of the working goroutine alone: when the node was shown alive and its tables looked after, and the schedules that
-	// the clock was set for.
+	// Of the working goroutine alone: its connection, when the node was shown alive and its tables looked after, and the
+	// schedules that the clock was set for.
+	desk       *pgx.Conn
 	seen, kept time.Time
 	alarms     string
 
 	mu      sync.Mutex
+	rung    []db.Due             // by bells since the last round
 	running map[int64]*execution // by task
 	done    sync.WaitGroup
 }
@@ -127,6 +129,7 @@ func (e *Engine) ring() {
 func (e *Engine) work(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	defer e.leave(ctx)
 	trouble := &trouble{log: e.config.Logger.With("node", e.config.Node)}
 	e.sweep.Store(true)
 	for ctx.Err() == nil {
@@ -150,13 +153,14 @@ func (e *Engine) work(ctx context.Context) {
 // round does all that can be done now. It returns what each part says: one that fails does not keep the others from
 // their work.
 func (e *Engine) round(ctx context.Context, everything bool) []error {
+	answered := e.answer(ctx)
 	work, err := e.look(ctx)
 	if err != nil {
-		return []error{err}
+		return []error{errors.Join(answered, err)}
 	}
 	ordered := len(work.orders) > 0
 	stirred := ordered || work.due || work.pauses || everything // what could run is no longer what was seen
-	said, begun := []error{nil}, 0                              // nil is the look's
+	said, begun := []error{nil, answered}, 0                    // nil is the look's
 	for _, part := range []struct {
 		needed bool
 		do     func(context.Context) error
@@ -214,7 +218,7 @@ func (e *Engine) look(ctx context.Context) (w work, err error) {
 		return row.Scan(&w.unplanned, &w.due, &w.pauses, &w.events)
 	})
 	w.ask(&batch, e.names, e.nodeNow())
-	if err := e.config.DB.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+	if err := e.ask(ctx, &batch); err != nil {
 		return w, fmt.Errorf("look for work: %w", err)
 	}
 	return w, nil

@@ -147,3 +147,11 @@ func (e *Engine) rawLog() jobs.RawLog {
 	}
 	return jobs.RawLog{Server: e.nodeNow().Host + ":" + e.config.RawLog, Folder: e.config.RawLog}
 }
+
+// pid is the backend of the run's session; 0: it has none.
+func (x *execution) pid() int32 {
+	if x.session == nil {
+		return 0
+	}
+	return int32(x.session.PgConn().PID())
+}

@@ -65,7 +65,7 @@ func (e *Engine) listenOnce(ctx context.Context) error {
 			}
 			continue
 		}
-		e.ring()
+		e.hear(n.Payload)
 	}
 }
 

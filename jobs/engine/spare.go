@@ -73,9 +73,8 @@ func (s *spares) take(ctx context.Context, workflow int64, name string) (session
 	return session, run, nil
 }
 
-// lock is one round trip also on a session that has forgotten its statements.
 func lock(ctx context.Context, session *pgx.Conn, workflow int64, name string) (run int64, err error) {
-	err = session.QueryRow(ctx, lockSession, pgx.QueryExecModeExec, db.LockWorkflow, workflow, name).Scan(&run, nil, nil)
+	err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow, name).Scan(&run, nil, nil)
 	return run, err
 }
 
@@ -137,7 +136,10 @@ func renew(ctx context.Context, session *pgx.Conn) error {
 	if _, err := session.Exec(ctx, `DISCARD ALL`); err != nil {
 		return err
 	}
-	_, err := session.Exec(ctx, restSession)
+	if _, err := session.Exec(ctx, restSession); err != nil {
+		return err
+	}
+	_, err := session.Prepare(ctx, lockSession, lockSession) // so that the next claim does not
 	return err
 }
 
