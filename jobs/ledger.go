@@ -69,8 +69,7 @@ const flushTallies = `SELECT pg_stat_force_next_flush()`
 // caller knows of ($7 to $12), and adds them to the ledger of a step ($13, $14) unless the run is a simulation ($15).
 // A partition goes under the name of its parent; the rows of a table that is gone again by now go nowhere.
 const settleTallies = `
-	WITH counts AS MATERIALIZED (` + countTallies + `
-	), changes AS MATERIALIZED (
+	WITH changes AS MATERIALIZED (
 		SELECT table_name, sum(inserted)::bigint AS inserted, sum(updated)::bigint AS updated, sum(deleted)::bigint AS deleted,
 		       sum(dropped)::int AS dropped, bool_or(estimated) AS estimated
 		FROM (
@@ -78,20 +77,19 @@ const settleTallies = `
 			        FROM pg_class root
 			        JOIN pg_namespace n ON n.oid = root.relnamespace
 			        WHERE root.oid = coalesce(pg_partition_root(c.oid), c.oid)) AS table_name,
-			       c.inserted - coalesce(b.inserted, 0) AS inserted,
-			       c.updated - coalesce(b.updated, 0) AS updated,
-			       c.deleted - coalesce(b.deleted, 0) AS deleted,
-			       0 AS dropped,
-			       false AS estimated
-			FROM counts c
-			LEFT JOIN unnest($3::oid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS b (oid, inserted, updated, deleted) ON b.oid = c.oid
+			       c.inserted, c.updated, c.deleted, 0 AS dropped, false AS estimated
+			FROM (` + countTallies + `
+				UNION ALL
+				SELECT oid, -inserted, -updated, -deleted
+				FROM unnest($3::oid[], $4::bigint[], $5::bigint[], $6::bigint[]) AS b (oid, inserted, updated, deleted)
+			) c
 			UNION ALL
 			SELECT *
 			FROM unnest($7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::int[], $12::boolean[])
 		) parts
 		WHERE table_name IS NOT NULL
-		  AND (inserted, updated, deleted, dropped) <> (0, 0, 0, 0)
 		GROUP BY table_name
+		HAVING (sum(inserted), sum(updated), sum(deleted), sum(dropped)) <> (0, 0, 0, 0)
 	), recorded AS (
 		INSERT INTO xtk.workflow_task_effect AS e
 		       (task_id, step_order, table_name, inserted, updated, deleted, dropped, estimated)
