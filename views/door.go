@@ -9,6 +9,8 @@ type SignIn struct {
 	Back    string // local path to go to afterwards
 	Trouble string // why it was refused; empty: first try
 	Idle    time.Duration
+	// PasswordSet says that the password was chosen just now.
+	PasswordSet bool
 }
 
 // SetUp is the page behind the one-time link: the instance and its first operator.

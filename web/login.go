@@ -89,6 +89,9 @@ func signInPath(back string) string {
 	return "/sign-in"
 }
 
+// passwordSet is where somebody signs in with the password that was just chosen.
+const passwordSet = "/sign-in?set=password"
+
 func (s *Server) signInPage(c echo.Context) error {
 	if s.visit(c).Operator != nil {
 		return c.Redirect(http.StatusSeeOther, local(c.QueryParam("back")))
@@ -100,7 +103,7 @@ func (s *Server) signInPage(c echo.Context) error {
 	if needed {
 		return c.Redirect(http.StatusSeeOther, "/set-up")
 	}
-	return s.showSignIn(c, http.StatusOK, views.SignIn{Back: local(c.QueryParam("back"))})
+	return s.showSignIn(c, http.StatusOK, views.SignIn{Back: local(c.QueryParam("back")), PasswordSet: c.QueryParam("set") == "password"})
 }
 
 func (s *Server) showSignIn(c echo.Context, status int, sign views.SignIn) error {

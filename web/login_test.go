@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"nightshift/db"
 )
 
 // enter signs an operator in by the form and returns the answer.
@@ -111,6 +113,39 @@ func (c *console) wantSignedIn(login, when string) {
 	c.t.Helper()
 	if got, _ := c.ask(login, http.MethodGet, "/account", nil); got.StatusCode != http.StatusOK {
 		c.t.Errorf("%s: got %d for %s, want the account", when, got.StatusCode, login)
+	}
+}
+
+// TestResetLink: the link that an administrator makes leads to a new password, once, and the page of sign-in says that it holds.
+func TestResetLink(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	reader, err := c.db.OperatorByLogin(t.Context(), "reader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := c.db.ResetLink(t.Context(), db.Actor{Login: "test", Rights: []string{db.Administration}}, reader.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const chosen = "green paper boats sail"
+	for _, step := range []struct {
+		password string
+		status   int
+		says     string
+	}{{"short", http.StatusUnprocessableEntity, "12 to 128 characters"}, {chosen, http.StatusSeeOther, ""}, {chosen, http.StatusForbidden, ""}} {
+		got, body := c.ask("", http.MethodPost, "/reset", url.Values{"token": {token}, "password": {step.password}})
+		if got.StatusCode != step.status || !strings.Contains(body, step.says) {
+			t.Fatalf("%s: got %d %s, want %d with %q", step.password, got.StatusCode, body, step.status, step.says)
+		}
+		if next := got.Header.Get("Location"); step.status == http.StatusSeeOther {
+			if _, body := c.ask("", http.MethodGet, next, nil); !strings.Contains(body, "The password is set.") {
+				t.Errorf("%s: got %s, want that the password is set", next, body)
+			}
+		}
+	}
+	if got, _ := c.ask("", http.MethodPost, "/sign-in", url.Values{"login": {"reader"}, "password": {chosen}}); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("the new password: got %d, want to be signed in", got.StatusCode)
 	}
 }
 
