@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// NOTIFY channels between the console and those who work. Payloads are ids only, what they mean is read from the rows.
+// NOTIFY channels between the console and those who work. Payloads say whose rows to read, never what is in them.
 const (
 	ChannelWork = "nightshift_work" // work or an order came: id of the workflow, or a Due
 	ChannelLog  = "nightshift_log"  // log lines came: id of the run
