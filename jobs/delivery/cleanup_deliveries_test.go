@@ -94,6 +94,23 @@ func TestCleanupDeliveries(t *testing.T) {
 	}
 }
 
+// A cleanup that breaks off after it has stopped a delivery without a delete date finds it again the next time: to stop it
+// was a change, too, and must not put it off by another week.
+func TestCleanupOfAStoppedDeliveryGoesOn(t *testing.T) {
+	t.Parallel()
+	d := quiet(t)
+	delivered(t, d, 1, "8 days", "state = 'in_progress', delete_date = NULL, last_modified = now() - interval '8 days'")
+	do(t, d, `CREATE FUNCTION nms.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`,
+		`CREATE TRIGGER refuse BEFORE DELETE ON nms.delivery_part FOR EACH ROW EXECUTE FUNCTION nms.refuse()`)
+	if got := jobtest.Run(t, d, cleanup); !said(got, "not now") {
+		t.Fatalf("a table that refuses: got %s, log %q, want it told", got.Status, got.Log)
+	}
+	want(t, d, [2]string{`SELECT state || ' ' || (delete_date < now() - interval '7 days') FROM nms.delivery`, "stopped true"})
+	do(t, d, `DROP TRIGGER refuse ON nms.delivery_part`)
+	clean(t, d)
+	belonging(t, d, 1, "none")
+}
+
 func TestCleanupRemote(t *testing.T) {
 	t.Parallel()
 	d := quiet(t)
