@@ -1,4 +1,5 @@
-// Package static holds what the browser loads besides pages: one style sheet, one script, the glyphs and the icon.
+// Package static holds what the browser loads besides pages: one style sheet, one script, the glyphs and the icon. Only the
+// heat map, which few look at, brings a sheet and a script of its own.
 // Nothing is built for it; the style sheet and the script are put together from their files when first asked for.
 package static
 
@@ -19,7 +20,7 @@ import (
 	"github.com/andybalholm/brotli"
 )
 
-//go:embed app *.js *.svg VENDOR.md
+//go:embed app *.css *.js *.svg VENDOR.md
 var files embed.FS
 
 // Prefix is the path under which the web serves the files.
@@ -33,9 +34,6 @@ type File struct {
 	Gzip    []byte // Content, compressed once
 	Brotli  []byte // the same, a twentieth smaller
 }
-
-// script lists what the one script is made of, in its order.
-func script() []string { return []string{"htmx.min.js", "app.js", "heat.js"} }
 
 var all = sync.OnceValue(func() map[string]File {
 	files, err := assemble()
@@ -71,7 +69,8 @@ func assemble() (map[string]File, error) {
 		return nil, fmt.Errorf("list style sheets: %w", err)
 	}
 	parts := map[string][]string{
-		"app.css": sheets, "app.js": script(), "glyphs.svg": {"glyphs.svg"}, "favicon.svg": {"favicon.svg"},
+		"app.css": sheets, "app.js": {"htmx.min.js", "app.js"}, "heat.css": {"heat.css"}, "heat.js": {"heat.js"},
+		"glyphs.svg": {"glyphs.svg"}, "favicon.svg": {"favicon.svg"},
 	}
 	found := map[string]File{}
 	for name, from := range parts {
@@ -134,7 +133,8 @@ func compress(content []byte, with func(io.Writer) (io.WriteCloser, error)) ([]b
 	return packed.Bytes(), nil
 }
 
-// Path is the URL path of a file (app.css, app.js, glyphs.svg, favicon.svg), its hash included.
+// Path is the URL path of a file (app.css, app.js, glyphs.svg, favicon.svg; heat.css and heat.js beside them on the heat
+// map), its hash included.
 // It panics on a name that does not exist: names are written in templates only.
 func Path(name string) string {
 	file, ok := all()[name]
