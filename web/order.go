@@ -26,7 +26,7 @@ const (
 
 // askOrder shows what an order would do, before it is given.
 func (s *Server) askOrder(c echo.Context) error {
-	dialog, err := s.dialog(c)
+	dialog, _, err := s.dialog(c)
 	if err != nil {
 		return err
 	}
@@ -35,11 +35,7 @@ func (s *Server) askOrder(c echo.Context) error {
 
 // giveOrder gives an order. What is refused, or not understood, shows the question again with the reason and what was typed.
 func (s *Server) giveOrder(c echo.Context) error {
-	dialog, err := s.dialog(c)
-	if err != nil {
-		return err
-	}
-	w, err := s.db.WorkflowByName(c.Request().Context(), dialog.Workflow)
+	dialog, w, err := s.dialog(c)
 	if err != nil {
 		return err
 	}
@@ -76,16 +72,16 @@ func ordered(order views.Order) views.State {
 	return views.StartPending
 }
 
-// dialog reads what the page of an order shows.
-func (s *Server) dialog(c echo.Context) (views.Dialog, error) {
+// dialog reads the workflow and what the page of an order shows of it.
+func (s *Server) dialog(c echo.Context) (dialog views.Dialog, w db.WorkflowRow, err error) {
 	order := views.Order(orElse(c.Param("order"), path.Base(c.Path())))
 	command, known := orders[order]
 	if !known {
-		return views.Dialog{}, db.ErrNotFound
+		return dialog, w, db.ErrNotFound
 	}
-	w, err := s.db.WorkflowByName(c.Request().Context(), c.Param("name"))
+	w, err = s.db.WorkflowByName(c.Request().Context(), c.Param("name"))
 	if err != nil {
-		return views.Dialog{}, err
+		return dialog, w, err
 	}
 	page := s.page(c, views.SectionWorkflows, "")
 	label := labelOf(page.Lang, w.Name, w.Label)
@@ -95,7 +91,7 @@ func (s *Server) dialog(c echo.Context) (views.Dialog, error) {
 		{Text: packageOf(page.Lang, w.Package), Href: "/workflows?q=package:" + w.Package},
 		{Text: label, Href: "/workflows/" + w.Name},
 	}
-	dialog := views.Dialog{Page: page, Order: order, Workflow: w.Name, Label: label, Severity: w.Severity,
+	dialog = views.Dialog{Page: page, Order: order, Workflow: w.Name, Label: label, Severity: w.Severity,
 		State: workflowState(w, s.instanceType(), page.Now), Version: w.Version, Errors: map[string]string{}}
 	if w.Running != nil {
 		dialog.Run = w.Running.ID
@@ -109,18 +105,18 @@ func (s *Server) dialog(c echo.Context) (views.Dialog, error) {
 	dialog.Slots = s.comingSlots(w, page.Now, 5)
 	if order == views.OrderPause {
 		if err := s.pauseFollows(c, &dialog, w); err != nil {
-			return dialog, err
+			return dialog, w, err
 		}
 	}
 	if err := s.planOf(c, &dialog, w.ID); err != nil {
-		return dialog, err
+		return dialog, w, err
 	}
 	if order == views.OrderPurgeHistory {
 		if dialog.Purges, err = s.db.Purgeable(c.Request().Context(), w.ID); err != nil {
-			return dialog, err
+			return dialog, w, err
 		}
 	}
-	return dialog, nil
+	return dialog, w, nil
 }
 
 // planOf reads which rehearsal's plan is to be run, if any, and says why it no longer can be.
