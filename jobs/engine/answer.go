@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -39,7 +38,7 @@ type logLine struct {
 }
 
 // settle answers the slots of a workflow that have come and moves it on to its next one.
-func (a *answers) settle(w *scheduled, slots []time.Time, frozen map[int64]bool) {
+func (a *answers) settle(w *scheduled, slots []time.Time, freezes []freeze) {
 	next := w.after(slots[len(slots)-1])
 	switch {
 	case w.State != db.Started:
@@ -48,7 +47,7 @@ func (a *answers) settle(w *scheduled, slots []time.Time, frozen map[int64]bool)
 	case !w.Built:
 		a.add(w, slots, answer{"scheduled", "skipped", "not_configured"})
 	default:
-		a.answer(w, slots, frozen)
+		a.answer(w, slots, freezes)
 	}
 	w.Next = next
 	a.moved = append(a.moved, w)
@@ -69,10 +68,10 @@ func (w *scheduled) duringPause(slots []time.Time, next *time.Time) ([]time.Time
 }
 
 // answer lets the slots of a workflow that works become runs, except for those of a freeze.
-func (a *answers) answer(w *scheduled, all []time.Time, frozen map[int64]bool) {
+func (a *answers) answer(w *scheduled, all []time.Time, freezes []freeze) {
 	var slots, skipped []time.Time
 	for _, slot := range all {
-		if frozen[slot.UnixMicro()] {
+		if frozen(freezes, slot) {
 			skipped = append(skipped, slot)
 		} else {
 			slots = append(slots, slot)
@@ -126,10 +125,9 @@ func (a *answers) add(w *scheduled, slots []time.Time, answer answer) {
 	}
 }
 
-// write puts all answers into the tables and rings for what may now begin.
-func (a *answers) write(ctx context.Context, tx pgx.Tx) error {
-	var batch pgx.Batch
-	a.queueRows(&batch)
+// write has a batch put all answers into the tables and ring for what may now begin.
+func (a *answers) write(batch *pgx.Batch) {
+	a.queueRows(batch)
 	var ids []int64
 	var next []*time.Time
 	for _, w := range a.moved {
@@ -141,10 +139,9 @@ func (a *answers) write(ctx context.Context, tx pgx.Tx) error {
 		FROM unnest($1::bigint[], $2::timestamptz[]) AS moved (id, next)
 		WHERE w.id = moved.id`, ids, next)
 	for _, l := range a.lines {
-		db.QueueLine(&batch, l.workflow, 0, l.level, l.message)
+		db.QueueLine(batch, l.workflow, 0, l.level, l.message)
 	}
-	db.QueueNotice(&batch, db.ChannelWork, 0)
-	return tx.SendBatch(ctx, &batch).Close()
+	db.QueueNotice(batch, db.ChannelWork, 0)
 }
 
 func (a *answers) queueRows(batch *pgx.Batch) {

@@ -146,6 +146,7 @@ func (e *Engine) claimSome(ctx context.Context, some []candidate, node db.Node) 
 			failed = append(failed, e.spares.giveBack(ctx, session))
 		}
 	}
+	e.spares.refill(ctx)
 	return begun, errors.Join(failed...)
 }
 

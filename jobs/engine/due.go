@@ -78,57 +78,66 @@ func (w *scheduled) after(at time.Time) *time.Time {
 }
 
 // due turns every slot that has come into a row, once, however many processes see it: the workflow's row is locked, the
-// slot's row is unique, and the next slot moves on in the same transaction. All that is due at once is answered at once.
+// slot's row is unique, and the next slot moves on in the same transaction. All that is due at once is answered at once, in
+// two questions: one locks and reads all that decides, the other writes what follows and commits it.
 func (e *Engine) due(ctx context.Context) error {
-	return e.inTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, watched+`
-			AND w.next_processing <= now()
-			ORDER BY w.id
-			FOR UPDATE OF w SKIP LOCKED`)
-		if err != nil {
-			return fmt.Errorf("what is due: %w", err)
-		}
-		all, err := collect(rows)
-		if err != nil {
-			return fmt.Errorf("what is due: %w", err)
-		}
-		if len(all) == 0 {
-			return nil
-		}
-		come := make([][]time.Time, len(all))
-		for i, w := range all {
-			come[i] = w.slots()
-		}
-		frozen, err := frozenOf(ctx, tx, slices.Concat(come...))
-		if err != nil {
-			return err
-		}
-		var a answers
-		for i, w := range all {
-			a.settle(w, come[i], frozen)
-		}
-		if err := a.write(ctx, tx); err != nil {
-			return fmt.Errorf("answer the due slots: %w", err)
-		}
-		return nil
-	})
+	err := e.answerDue(ctx)
+	if err != nil {
+		e.leave(ctx) // what the connection has begun ends with it
+		return fmt.Errorf("answer the due slots: %w", err)
+	}
+	return nil
 }
 
-// frozenOf tells which of some moments lie in a freeze, by their microseconds.
-func frozenOf(ctx context.Context, tx pgx.Tx, moments []time.Time) (map[int64]bool, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT moment
-		FROM unnest($1::timestamptz[]) moment
-		WHERE xtk.frozen(moment)`, moments)
-	if err != nil {
-		return nil, fmt.Errorf("freezes: %w", err)
+func (e *Engine) answerDue(ctx context.Context) error {
+	var ask, write pgx.Batch
+	var all []*scheduled
+	var freezes []freeze
+	ask.Queue(`BEGIN`)
+	ask.Queue(watched + `
+		AND w.next_processing <= now()
+		ORDER BY w.id
+		FOR UPDATE OF w SKIP LOCKED`).Query(func(rows pgx.Rows) (err error) {
+		all, err = collect(rows)
+		return err
+	})
+	ask.Queue(freezesSince).Query(func(rows pgx.Rows) (err error) {
+		freezes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[freeze])
+		return err
+	})
+	if err := e.ask(ctx, &ask); err != nil {
+		return err
 	}
-	frozen := map[int64]bool{}
-	var moment time.Time
-	if _, err := pgx.ForEachRow(rows, []any{&moment}, func() error { frozen[moment.UnixMicro()] = true; return nil }); err != nil {
-		return nil, fmt.Errorf("freezes: %w", err)
+	if len(all) > 0 {
+		var a answers
+		for _, w := range all {
+			a.settle(w, w.slots(), freezes)
+		}
+		a.write(&write)
 	}
-	return frozen, nil
+	write.Queue(`COMMIT`)
+	return e.desk.SendBatch(ctx, &write).Close() // not ask: a new connection would not be in the transaction
+}
+
+// freeze is a time in which the schedules stand still: from its first moment up to, and without, its end.
+type freeze struct {
+	Since time.Time
+	Until *time.Time // nil: it has no end yet
+}
+
+// freezesSince reads the freezes in which a slot that is due may lie.
+const freezesSince = `
+	SELECT f.since, NULLIF(LEAST(f.until, f.lifted_at), 'infinity')
+	FROM xtk.freeze f
+	WHERE COALESCE(LEAST(f.until, f.lifted_at), 'infinity') > (
+		SELECT min(w.next_processing)
+		FROM xtk.workflow w
+		WHERE w.state IN ('started', 'pause_pending', 'paused'))`
+
+func frozen(freezes []freeze, moment time.Time) bool {
+	return slices.ContainsFunc(freezes, func(f freeze) bool {
+		return !moment.Before(f.Since) && (f.Until == nil || moment.Before(*f.Until))
+	})
 }
 
 // slots lists the occurrences from the next one planned to now.

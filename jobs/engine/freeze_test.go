@@ -98,15 +98,23 @@ func TestFreezeAtClockChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := time.Date(2025, 10, 26, 1, 0, 0, 0, paris)
-	id := n.add("autumn", db.Started, "")
+	id := n.add("autumn", db.Started, `next_processing = '2025-10-25 00:00+00'`)
 	w := &scheduled{ID: id, Next: &first, Now: first.Add(4 * time.Hour), Zone: paris, Schedule: jobs.CronSchedule("0 * * * *")}
 	n.exec(`INSERT INTO xtk.freeze (reason, by_login, since, until) VALUES ('night', 'kim', '2025-10-26 02:00 Europe/Paris'::timestamptz - interval '1 hour', '2025-10-26 01:30+00')`)
-	if err := pgx.BeginFunc(t.Context(), n.d.Pool, func(tx pgx.Tx) error {
-		frozen, err := frozenOf(t.Context(), tx, w.slots())
-		var a answers
-		a.answer(w, w.slots(), frozen)
-		return errors.Join(err, a.write(t.Context(), tx))
-	}); err != nil {
+	n.exec(`INSERT INTO xtk.freeze (reason, by_login, since, until) VALUES ('long over', 'kim', '2025-10-20 02:00+00', '2025-10-21 02:00+00')`)
+	found, err := n.d.Pool.Query(t.Context(), freezesSince)
+	if err != nil {
+		t.Fatal(err)
+	}
+	freezes, err := pgx.CollectRows(found, pgx.RowToStructByPos[freeze])
+	if err != nil || len(freezes) != 1 {
+		t.Fatalf("freezes that count: got %v (%v), want the one of the night", freezes, err)
+	}
+	var a answers
+	var batch pgx.Batch
+	a.answer(w, w.slots(), freezes)
+	a.write(&batch)
+	if err := n.d.Pool.SendBatch(t.Context(), &batch).Close(); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := n.d.Pool.Query(t.Context(), `SELECT scheduled_at FROM xtk.workflow_event WHERE reason = 'freeze' ORDER BY 1`)

@@ -50,6 +50,7 @@ func (e *Engine) answer(ctx context.Context) error {
 	if begun == 0 {
 		err = errors.Join(err, e.spares.giveBack(ctx, session))
 	}
+	e.spares.refill(ctx)
 	return err
 }
 

@@ -123,6 +123,21 @@ func TestBellsOfOthers(t *testing.T) {
 	}
 }
 
+// cut ends the session that waits for a lock, and returns what whoever used it says of that.
+func (n night) cut(ended <-chan error) error {
+	for {
+		select {
+		case err := <-ended: // it has given up by itself
+			return err
+		case <-time.After(5 * time.Millisecond):
+		}
+		if n.text(`SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) != "0" {
+			return <-ended
+		}
+	}
+}
+
 // TestClaimLostInTheMiddle: the connection that claims is lost while the session has the workflow's lock. Nothing is written,
 // nothing is held, and the next round begins the run.
 func TestClaimLostInTheMiddle(t *testing.T) {
@@ -144,17 +159,7 @@ func TestClaimLostInTheMiddle(t *testing.T) {
 	e.hear(fmt.Sprintf(`{"workflow": %d, "name": "asked"}`, id))
 	ended := make(chan error, 1)
 	go func() { ended <- e.answer(n.Context()) }()
-	for lost := false; !lost; {
-		select {
-		case err = <-ended: // it has given up by itself
-			ended <- err
-			lost = true
-		case <-time.After(5 * time.Millisecond):
-			lost = n.text(`SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) != "0"
-		}
-	}
-	if err := <-ended; err == nil {
+	if err := n.cut(ended); err == nil {
 		t.Error("a claim whose connection was lost: got no error")
 	}
 	if err := turn.Rollback(n.Context()); err != nil {
@@ -188,5 +193,43 @@ func TestBellsOfTwoNodes(t *testing.T) {
 	}
 	if got := n.text(`SELECT concat_ws(' ', count(*), count(DISTINCT event_id), count(DISTINCT id)) FROM xtk.workflow_task`); got != "25 25 25" {
 		t.Errorf("runs, their events and numbers: got %s, want 25 of each", got)
+	}
+}
+
+// TestDueLostInTheMiddle: the connection is lost between what has come due and its answer. The slot is due as before, and the
+// next round answers it once.
+func TestDueLostInTheMiddle(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	id := n.add("due", db.Started, yearly+`, next_processing = date_trunc('second', now())`)
+	e := n.still(Config{TakesUnassigned: true}, quick("due"))
+	const facts = `SELECT concat_ws(' ', (SELECT count(*) FROM xtk.workflow_event),
+		(SELECT count(*) FROM xtk.workflow WHERE next_processing <= now()), (` + locksSQL + `))`
+	table, err := n.d.Pool.Begin(n.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Exec(n.Context(), `LOCK TABLE xtk.workflow_event IN SHARE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.due(n.Context()) }()
+	if err := n.cut(ended); err == nil {
+		t.Error("due slots whose connection was lost: got no error")
+	}
+	if err := table.Rollback(n.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.text(facts); got != "0 1 0" {
+		t.Errorf("events, due workflows and locks: got %q, want 0 1 0", got)
+	}
+	for _, err := range e.round(n.Context(), false) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	e.done.Wait()
+	if got := n.text(tasksSQL, id) + " " + n.text(facts); got != "completed 1 0 0" {
+		t.Errorf("run, events, due workflows and locks: got %q, want completed 1 0 0", got)
 	}
 }

@@ -50,14 +50,8 @@ const (
 )
 
 // take returns a session that has tried to get a workflow's lock, one that waits and still answers, else a new one, and
-// the number of the run that may begin on it; 0: another session has the lock. Most runs are short and give theirs back:
-// only the last that was taken is replaced at once, the others with the next sweep.
+// the number of the run that may begin on it; 0: another session has the lock.
 func (s *spares) take(ctx context.Context, workflow int64, name string) (session *pgx.Conn, run int64, err error) {
-	defer func() {
-		if len(s.ready) == 0 {
-			s.fill(ctx)
-		}
-	}()
 	for session := s.next(); session != nil; session = s.next() {
 		if run, err := lock(ctx, session, workflow, name); err == nil {
 			return session, run, nil
@@ -76,6 +70,14 @@ func (s *spares) take(ctx context.Context, workflow int64, name string) (session
 func lock(ctx context.Context, session *pgx.Conn, workflow int64, name string) (run int64, err error) {
 	err = session.QueryRow(ctx, lockSession, db.LockWorkflow, workflow, name).Scan(&run, nil, nil)
 	return run, err
+}
+
+// refill replaces what a claim has taken, once the runs have begun: opening a session is work that they would wait for.
+// Most runs are short and give theirs back: only the last that was taken is replaced at once, the others with the next sweep.
+func (s *spares) refill(ctx context.Context) {
+	if len(s.ready) == 0 {
+		s.fill(ctx)
+	}
 }
 
 // next is a session that waits, for one of the runs that were expected; nil: none.
