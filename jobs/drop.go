@@ -101,8 +101,6 @@ func (w *purge) newest(part leaf) string {
 // Half a second is less than PostgreSQL takes to look for a deadlock: whoever else is in the way is not the victim.
 func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 	table := part.name.Sanitize()
-	var oldest, newest *time.Time
-	oldestAge, newestAge := w.ages()
 	changes, err := w.attempt(ctx, w.name.Sanitize(), func(t *transaction) error {
 		if _, err := t.Exec(ctx, `SET LOCAL lock_timeout = '500ms'`); err != nil {
 			return err
@@ -111,10 +109,8 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 			return err
 		}
 		none := false
-		// Each part has the index that answers it soonest.
-		count := fmt.Sprintf(`SELECT (SELECT count(*) FROM %[1]s), %[2]s, (SELECT %[3]s FROM %[1]s t), (SELECT %[4]s FROM %[1]s t)`,
-			table, w.none(part), oldestAge, newestAge)
-		if err := t.QueryRow(ctx, count, w.Args...).Scan(&rows, &none, &oldest, &newest); err != nil {
+		count := `SELECT (SELECT count(*) FROM ` + table + `), ` + w.none(part)
+		if err := t.QueryRow(ctx, count, w.Args...).Scan(&rows, &none); err != nil {
 			return err
 		}
 		if rows == 0 || !none {
@@ -127,9 +123,6 @@ func (w *purge) drop(ctx context.Context, part leaf) (rows int64, err error) {
 	})
 	if err != nil {
 		return 0, w.asked(ctx, err)
-	}
-	if rows > 0 {
-		w.aged(oldest, newest)
 	}
 	w.journal.changed(changes)
 	return rows, nil

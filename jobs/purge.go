@@ -171,13 +171,13 @@ func (w *purge) count(ctx context.Context) error {
 
 func (w *purge) key() string { return pgx.Identifier{w.Key}.Sanitize() }
 
-// ages is the age of the oldest and of the newest of the rows that are counted.
-func (w *purge) ages() (oldest, newest string) {
-	if w.Age == "" {
-		return "NULL::timestamptz", "NULL::timestamptz"
+// ages is the oldest and the newest of the rows that are counted, for the plan of a simulation.
+func (w *purge) ages() string {
+	if w.Age == "" || !w.Simulated() {
+		return "NULL::timestamptz, NULL::timestamptz"
 	}
-	age := "t." + pgx.Identifier{w.Age}.Sanitize()
-	return "min(" + age + ")::timestamptz", "max(" + age + ")::timestamptz"
+	age := "t." + pgx.Identifier{w.Age}.Sanitize() + "::timestamptz"
+	return "min(" + age + "), max(" + age + ")"
 }
 
 // aged widens the facts of the rule by the ages of some rows.
@@ -190,20 +190,19 @@ func (w *purge) aged(oldest, newest *time.Time) {
 	}
 }
 
-// counting counts the rows of each leaf and finds their ages. It asks for no key, so that an index on what the rule looks
-// at is enough to answer.
+// counting counts the rows of each leaf and, in a simulation, finds their ages. It asks for no key, so that an index on
+// what the rule looks at is enough to answer.
 func (w *purge) counting(ctx context.Context) error {
 	if len(w.leaves) == 0 { // all were dropped
 		w.total = new(int64)
 		return nil
 	}
 	var sql []string
-	oldestAge, newestAge := w.ages()
 	for i, part := range w.leaves {
 		sql = append(sql, fmt.Sprintf(`
-			SELECT %d, count(*), %s, %s
+			SELECT %d, count(*), %s
 			FROM %s t
-			WHERE (%s)`, i, oldestAge, newestAge, part.name.Sanitize(), w.Where))
+			WHERE (%s)`, i, w.ages(), part.name.Sanitize(), w.Where))
 	}
 	return w.within(ctx, func(tx pgx.Tx) error {
 		if !w.Simulated() {
