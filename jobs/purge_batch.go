@@ -94,9 +94,9 @@ func (w *purge) batch(ctx context.Context, part leaf, s *keyRange) (deleted int6
 
 // window makes the range as many whole numbers wide as a batch has rows, where the keys before it lay dense: more rows
 // than a batch it cannot hold, and nobody need read them first to find where the batch ends. The first range is tried so
-// from the first key that matches.
+// from the first key that matches, if it is a whole batch.
 func (w *purge) window(ctx context.Context, part leaf, s *keyRange) (bool, error) {
-	if !s.dense || s.rows < int64(w.Batch) {
+	if !s.dense || s.after == nil && s.rows < int64(w.Batch) {
 		return false, nil
 	}
 	if s.after == nil {
