@@ -43,7 +43,7 @@ const (
 	lockSession = `
 		SELECT run, set_config('idle_session_timeout', '60s', false),
 		       set_config('application_name', left('nightshift ' || $3 || ' #' || run, 63), false)
-		FROM (SELECT CASE WHEN pg_try_advisory_lock($1::int, $2::int) THEN nextval('xtk.workflow_task_id_seq') ELSE 0 END AS run
+		FROM (SELECT CASE WHEN pg_try_advisory_lock($1::int, $2::int) AND $2::int <> 0 THEN nextval('xtk.workflow_task_id_seq') ELSE 0 END AS run
 		      OFFSET 0) AS drawn`
 	freeSession = `SELECT pg_advisory_unlock_all()`
 	restSession = `SELECT set_config('idle_session_timeout', '0', false), set_config('application_name', 'nightshift spare session', false)`
@@ -206,7 +206,7 @@ func (s *spares) open(ctx context.Context) (*pgx.Conn, error) {
 // before somebody waits for it: a new session's first statements take ten times as long as its later ones. What it writes
 // is rolled back.
 func warm(ctx context.Context, session *pgx.Conn) error {
-	if _, err := lock(ctx, session, 0, ""); err != nil { // no workflow has this id
+	if _, err := lock(ctx, session, 0, ""); err != nil { // no workflow has this id, so no number is drawn
 		return err
 	}
 	var batch pgx.Batch

@@ -17,6 +17,9 @@ func TestSpares(t *testing.T) {
 		WHERE application_name = 'nightshift spare session' AND state = 'idle' AND datname = current_database()`
 	s.expect(t.Context(), 9)
 	n.until("9", waiting)
+	if got := n.text(`SELECT is_called FROM xtk.workflow_task_id_seq`); got != "false" {
+		t.Error("numbers of runs: some are drawn, want none before a run")
+	}
 	for range 4 {
 		session, run, err := s.take(t.Context(), 73, "spare")
 		if err != nil {
