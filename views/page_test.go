@@ -243,3 +243,16 @@ func TestFirstDayShowsWhatCanStart(t *testing.T) {
 		t.Error("later: a package without news is open, want it folded")
 	}
 }
+
+// A narrow screen has room for two kinds of changes: those that the run made.
+func TestLeastIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for want, effect := range map[string]Effect{"added": {Deleted: 3, Updated: 1}, "updated": {Deleted: 2, Added: 9}, "deleted": {Updated: 4, Added: 1}} {
+		if got := (Run{Effects: []Effect{effect}}).least(); got != want {
+			t.Errorf("%+v: got %s left out, want %s", effect, got, want)
+		}
+	}
+	if got := (Run{}).least(); got != "added" {
+		t.Errorf("no changes: got %s left out, want added", got)
+	}
+}

@@ -164,6 +164,17 @@ func (r Run) sums() (deleted, updated, added int64) {
 	return deleted, updated, added
 }
 
+// least is the kind of change that a narrow screen leaves out: the one that the run did least of.
+func (r Run) least() string {
+	switch deleted, updated, added := r.sums(); {
+	case added <= deleted && added <= updated:
+		return "added"
+	case updated <= deleted:
+		return "updated"
+	}
+	return "deleted"
+}
+
 func (r Run) effectsNote() string {
 	switch {
 	case r.Simulated:
