@@ -125,7 +125,8 @@ func (j *journal) ring() {
 	}
 }
 
-// keep writes the journal until ctx ends. What could not be written stays for the next time.
+// keep writes the journal until ctx ends, each time flushPause after the time before began. What could not be written stays
+// for the next time.
 func (j *journal) keep(ctx context.Context) {
 	for {
 		select {
@@ -133,6 +134,7 @@ func (j *journal) keep(ctx context.Context) {
 			return
 		case <-j.wake:
 		}
+		pause := time.After(flushPause)
 		// The end of a run waits for a write under way and does not cut it off: whether the server took it must be known.
 		end, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		if err := j.flush(end, j.run.db.Pool.SendBatch); err != nil {
@@ -142,7 +144,7 @@ func (j *journal) keep(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(flushPause):
+		case <-pause:
 		}
 	}
 }
