@@ -7,20 +7,25 @@ import (
 	"time"
 
 	"nightshift/db"
+	"nightshift/views"
 )
 
 // The question before a pause shows the slots until the end that is chosen, and who reads old data meanwhile.
 func TestPauseFollows(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
+	now := time.Now()
+	first := now.Add(30 * time.Minute) // and each hour from then on, far from now and from the end
 	if _, err := c.db.Pool.Exec(t.Context(), `
-		UPDATE xtk.workflow SET state = 'started', built = true, next_processing = date_trunc('hour', now()) + interval '1 hour', schedule = '{"kind": "cron", "cron": "0 * * * *"}'
-		WHERE internal_name IN ('tracking', 'reportingAggregates')`); err != nil {
+		UPDATE xtk.workflow SET state = 'started', built = true, next_processing = $1,
+			schedule = jsonb_build_object('kind', 'cron', 'cron', $2::int || ' * * * *')
+		WHERE internal_name IN ('tracking', 'reportingAggregates')`, first.Truncate(time.Minute), first.In(c.zone()).Minute()); err != nil {
 		t.Fatal(err)
 	}
-	at := time.Now().UTC().Truncate(time.Hour).Add(3*time.Hour + 30*time.Minute)
+	at := now.Add(3 * time.Hour).Truncate(time.Minute)
+	shown := views.Page{Lang: "en", Zone: c.zone(), Now: now}.When(at) // with its day when that is not today
 	_, body := c.ask("kim", http.MethodGet, "/workflows/tracking/pause?until=at&until_at="+at.In(c.zone()).Format(inputMoment), nil)
-	for _, want := range []string{"3 due slots are skipped and recorded so. One run at " + at.In(c.zone()).Format("15:04"), "nms.tracking_log", `reportingAggregates <span class="second">`} {
+	for _, want := range []string{"3 due slots are skipped and recorded so. One run at " + shown, "nms.tracking_log", `reportingAggregates <span class="second">`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("until %s: got no %q", at, want)
 		}
