@@ -26,7 +26,8 @@ func auditCommand(ctx context.Context, c config, args []string, out io.Writer) e
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(out, "%d entries hold; the last is %d, %x (keep it elsewhere: entries cut off at the end show against it)\n", count, seq, hash)
+		_, err = fmt.Fprintf(out, "%d entries hold, from %d on; the last is %d, %x (keep it elsewhere: entries cut off at the end show against it)\n",
+			count, seq-count+1, seq, hash)
 		return err
 	})
 }

@@ -74,7 +74,7 @@ func variables() []variable {
 			meaning: "Whether this node also runs workflows without an affinity.",
 			set:     func(c *config, v string) (err error) { c.takesUnassigned, err = strconv.ParseBool(v); return err }},
 		{name: "NIGHTSHIFT_KEY", byDefault: "", secret: true,
-			meaning: "Key of the instance, 32 bytes or more in base64, equal on all nodes. Empty: the file key in the data folder, made at the first start.",
+			meaning: "Key of the instance, 32 bytes or more in base64, equal on all nodes; a process with another one is refused. Empty: the file key in the data folder, made at the first start on a new database.",
 			set:     setKey},
 		{name: "NIGHTSHIFT_METRICS_TOKEN", byDefault: "", secret: true,
 			meaning: "Bearer token with which a collector reads /metrics. Empty: only signed-in administrators do.",

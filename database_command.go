@@ -47,24 +47,27 @@ func onDatabase(ctx context.Context, c config, work func(d *db.DB) error) (err e
 	return work(d)
 }
 
-// prepare brings a database to this version, schema and catalogue, and opens it with the key of the instance.
+// keySource is where this process looks for the key of the instance.
+func (c config) keySource() db.KeySource { return db.KeySource{Given: c.key, Dir: c.dataDir} }
+
+// prepare brings a database to this version, schema and catalogue, and opens it with the key of the instance. A process
+// with another key is refused before it has changed anything.
 func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
-	key := c.key
-	if key == nil {
-		var err error
-		if key, err = db.InstanceKey(c.dataDir); err != nil {
-			return nil, err
-		}
-	}
-	if err := db.Migrate(ctx, url); err != nil {
-		return nil, err
-	}
 	d, err := db.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
-	d.UseKey(key)
-	if err = d.BindSecrets(ctx); err == nil {
+	err = d.CheckKey(ctx, c.keySource())
+	if err == nil {
+		err = db.Migrate(ctx, url)
+	}
+	if err == nil {
+		err = d.TakeKey(ctx, c.keySource())
+	}
+	if err == nil {
+		err = d.BindSecrets(ctx)
+	}
+	if err == nil {
 		err = catalogue.Install(ctx, d)
 	}
 	if err != nil {

@@ -31,6 +31,7 @@ func commands() []command {
 		{"operator", "…", "list, add and reset operators when nobody can sign in", operatorCommand},
 		{"monitor", "[-missing | -json]", "print what Monitoring shows; with -missing the modules that should be there and are not (exit code 2 when there are)", monitorCommand},
 		{"audit", "verify", "recompute the hash chain of the audit trail", auditCommand},
+		{"key", "replace", "go on with the key of this process after the instance's was lost for good", keyCommand},
 		{"config", "", "print what can be configured and what holds now", configCommand},
 		{"version", "", "print the version", versionCommand},
 	}

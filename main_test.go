@@ -386,10 +386,57 @@ func TestOperatorCommand(t *testing.T) {
 	if err := runCommand(t.Context(), c, []string{"operationMgt"}, &out); err == nil || err.Error() != unbuilt {
 		t.Errorf("run of a workflow without code: got %v, want %q", err, unbuilt)
 	}
-	other := c
+}
+
+// Whoever has another key, or none, is refused by every command that would write, before it has migrated or written
+// anything; a folder without a key gets none.
+func TestCommandsRefuseAnotherKey(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	c := settingsFor(t, d)
+	var out strings.Builder
+	if err := operatorCommand(t.Context(), c, []string{"add", "kim"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	// To a migration that came anyway, the tables it makes are there already.
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE xtk.schema_version SET version = version - 1`); err != nil {
+		t.Fatal(err)
+	}
+	other, none := c, settingsFor(t, d)
 	other.key = []byte("another key of thirty-two bytes.")
-	if err := auditCommand(t.Context(), other, []string{"verify"}, &out); err == nil {
-		t.Error("audit verify with another key: got no error, want that the chain is broken")
+	for _, stranger := range []config{other, none} {
+		for name, try := range map[string]func() error{
+			"serve":    func() error { return serveCommand(t.Context(), stranger, nil, &out) },
+			"run":      func() error { return runCommand(t.Context(), stranger, []string{"cleanup"}, &out) },
+			"migrate":  func() error { return migrateCommand(t.Context(), stranger, nil, &out) },
+			"demo":     func() error { return demoCommand(t.Context(), stranger, nil, &out) },
+			"operator": func() error { return operatorCommand(t.Context(), stranger, []string{"add", "lee"}, &out) },
+			"audit":    func() error { return auditCommand(t.Context(), stranger, []string{"verify"}, &out) },
+		} {
+			if err := try(); !errors.Is(err, db.ErrOtherKey) {
+				t.Errorf("%s: got %v, want ErrOtherKey", name, err)
+			}
+		}
+	}
+	if entries, err := os.ReadDir(none.dataDir); err != nil || len(entries) != 0 {
+		t.Errorf("the stranger's folder: got %v, %v, want it empty", entries, err)
+	}
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE xtk.schema_version SET version = version + 1`); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if err := auditCommand(t.Context(), c, []string{"verify"}, &out); err != nil || !strings.Contains(out.String(), " entries hold, from 1 on") {
+		t.Errorf("audit verify: got %q, %v; want that all entries hold", out.String(), err)
+	}
+	if err := keyCommand(t.Context(), none, []string{"replace"}, &out); err != nil {
+		t.Errorf("key replace: %s", err)
+	}
+	if err := auditCommand(t.Context(), c, []string{"verify"}, &out); !errors.Is(err, db.ErrOtherKey) {
+		t.Errorf("audit verify with the key that was given up: got %v, want ErrOtherKey", err)
+	}
+	out.Reset()
+	if err := auditCommand(t.Context(), none, []string{"verify"}, &out); err != nil || !strings.HasPrefix(out.String(), "1 entries hold") {
+		t.Errorf("audit verify with the new key: got %q, %v; want its one entry", out.String(), err)
 	}
 }
 

@@ -179,13 +179,19 @@ func scanAudit(row pgx.CollectableRow) (AuditRow, error) {
 	return r, err
 }
 
-// VerifyAudit computes the chain again, from the end of the last purge. It returns how many rows hold and the number of
+// VerifyAudit computes the chain again, from the end of the last purge or the first entry of the instance's key, whichever
+// is later: what a lost key sealed nobody can check. It returns how many rows hold and the number of
 // the first that does not: changed, gone, moved or slipped in; 0 when all hold. What was cut off at the new end shows
 // only against a tail noted elsewhere, see AuditTail.
 func (d *DB) VerifyAudit(ctx context.Context) (count, firstBad int64, err error) {
 	var seq int64
 	var hash []byte
-	err = d.Pool.QueryRow(ctx, `SELECT seq, hash FROM xtk.audit_anchor`).Scan(&seq, &hash)
+	err = d.Pool.QueryRow(ctx, `
+		SELECT seq, hash
+		FROM (SELECT seq, hash FROM xtk.audit_anchor
+		      UNION ALL SELECT a.seq, a.hash FROM xtk.audit a JOIN xtk.instance_key k ON a.seq = k.first_seq - 1) AS before
+		ORDER BY seq DESC
+		LIMIT 1`).Scan(&seq, &hash)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return 0, 0, fmt.Errorf("verify the audit trail: %w", err)
 	}

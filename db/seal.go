@@ -98,6 +98,31 @@ func (d *DB) bindSecret(ctx context.Context, tx pgx.Tx, a ExtAccount) error {
 		Actor: Actor{Login: "upgrade"}, Detail: changed(map[string]any{"secret": "***"}, map[string]any{"secret": "*** (bound to the account)"})})
 }
 
+// ClosedSecrets names the accounts whose secret this instance's key does not open.
+func (d *DB) ClosedSecrets(ctx context.Context) ([]string, error) {
+	rows, err := d.Pool.Query(ctx, `
+		SELECT internal_name, secret
+		FROM nms.ext_account
+		WHERE secret IS NOT NULL
+		ORDER BY internal_name`)
+	if err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	var closed []string
+	var account string
+	var secret []byte
+	_, err = pgx.ForEachRow(rows, []any{&account, &secret}, func() error {
+		if _, err := d.Unseal(account, secret); err != nil {
+			closed = append(closed, account)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("secrets: %w", err)
+	}
+	return closed, nil
+}
+
 // box derives a key of its own from the instance's key, which also seals the audit trail.
 func (d *DB) box() (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, d.key, nil, "secrets of external accounts", 32)

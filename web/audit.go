@@ -23,7 +23,7 @@ const (
 )
 
 // auditKinds are the kinds of objects in the trail.
-const auditKinds = "workflow delivery offer option operator group account message node session route"
+const auditKinds = "workflow delivery offer option operator group account message node session key route"
 
 // auditFilter reads the filter of the address; what it does not know is refused.
 func auditFilter(query url.Values, zone *time.Location) (db.AuditFilter, error) {
