@@ -213,9 +213,9 @@ func TestMailPages(t *testing.T) {
 	}
 }
 
-func (c *console) exec(sql string) {
+func (c *console) exec(sql string, args ...any) {
 	c.t.Helper()
-	if _, err := c.db.Pool.Exec(c.t.Context(), sql); err != nil {
+	if _, err := c.db.Pool.Exec(c.t.Context(), sql, args...); err != nil {
 		c.t.Fatalf("%s: %v", sql, err)
 	}
 }
