@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,8 @@ type Run struct {
 	OrderAt   *time.Time
 	Busy      bool
 	LastEnded int64
+
+	Version uint32 // of the run's row, see RunAgain
 }
 
 // Situation is what decides which orders the run's workflow takes now, see Command.Judge.
@@ -84,6 +87,48 @@ func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journa
 	return r, journal, d.sendRun(ctx, batch, id)
 }
 
+// RunAgain renews in a run that had ended when it was read what its workflow is in now, and reports whether the run's row
+// is as it was read. With it are its steps, its effects and its log, but for what a process that has lost the run still
+// writes, which is announced on ChannelLog, and for lines that were purged. ErrNotFound when the run itself was purged.
+func (d *DB) RunAgain(ctx context.Context, r *Run) (same bool, err error) {
+	var version uint32
+	err = d.Pool.QueryRow(ctx, `
+		SELECT t.xmin, w.internal_name, w.label, COALESCE(w.package, ''), `+aroundColumns+`
+		FROM xtk.workflow_task t`+aroundJoins+`
+		WHERE t.id = $1`, r.ID).
+		Scan(append([]any{&version, &r.Workflow, &r.Label, &r.Package}, r.around()...)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return false, fmt.Errorf("run %d: %w", r.ID, err)
+	}
+	return version == r.Version, nil
+}
+
+// aroundColumns read what the workflow of a task t is in now, by aroundJoins.
+const (
+	aroundColumns = `
+		       w.state, w.failed, w.severity, w.built, w.next_processing, COALESCE(j.operator_login, ''), j.created,
+		       EXISTS (SELECT FROM xtk.workflow_task b WHERE b.workflow_id = t.workflow_id AND b.status = 'running'),
+		       COALESCE((SELECT l.id FROM xtk.workflow_task l
+		                 WHERE l.workflow_id = t.workflow_id AND l.status <> 'running' AND l.mode = 'normal'
+		                 ORDER BY l.start_date DESC, l.id DESC LIMIT 1), 0)`
+	aroundJoins = `
+		JOIN xtk.workflow w ON w.id = t.workflow_id
+		LEFT JOIN LATERAL (
+			SELECT o.operator_login, o.created
+			FROM xtk.workflow_job o
+			WHERE o.workflow_id = w.id AND o.applied_at IS NULL
+			ORDER BY o.created
+			LIMIT 1) j ON true`
+)
+
+// around are the targets of aroundColumns.
+func (r *Run) around() []any {
+	return []any{&r.State, &r.Failed, &r.Severity, &r.Built, &r.NextSlot, &r.OrderBy, &r.OrderAt, &r.Busy, &r.LastEnded}
+}
+
 // RunWithLines reads one run and then, in the same round trip, lines of its log, without counting them: of a run that is
 // over, none comes later. The filter's TaskID is that id.
 func (d *DB) RunWithLines(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
@@ -110,23 +155,11 @@ func (d *DB) sendRun(ctx context.Context, batch *pgx.Batch, id int64) error {
 // queueRun reads one run with its workflow's situation, its steps, its effects and how it stands beside others.
 func queueRun(batch *pgx.Batch, id int64, r *Run) {
 	batch.Queue(`
-		SELECT `+runColumns+`, t.build, t.backend_pid, t.cut_off, t.args, t.options, COALESCE(t.error_detail, ''),
-		       t.cancel_requested_at, COALESCE(e.losses, 0), w.state, w.failed, w.severity, w.built, w.next_processing,
-		       COALESCE(j.operator_login, ''), j.created,
-		       EXISTS (SELECT FROM xtk.workflow_task b WHERE b.workflow_id = t.workflow_id AND b.status = 'running'),
-		       COALESCE((SELECT l.id FROM xtk.workflow_task l
-		                 WHERE l.workflow_id = t.workflow_id AND l.status <> 'running' AND l.mode = 'normal'
-		                 ORDER BY l.start_date DESC, l.id DESC LIMIT 1), 0),
+		SELECT t.xmin, `+runColumns+`, t.build, t.backend_pid, t.cut_off, t.args, t.options, COALESCE(t.error_detail, ''),
+		       t.cancel_requested_at, COALESCE(e.losses, 0), `+aroundColumns+`,
 		       COALESCE(usual.p10, 0), COALESCE(usual.p50, 0), COALESCE(usual.p90, 0), COALESCE(usual.runs, 0)
-		FROM xtk.workflow_task t
-		JOIN xtk.workflow w ON w.id = t.workflow_id
+		FROM xtk.workflow_task t`+aroundJoins+`
 		LEFT JOIN xtk.workflow_event e ON e.id = t.event_id
-		LEFT JOIN LATERAL (
-			SELECT o.operator_login, o.created
-			FROM xtk.workflow_job o
-			WHERE o.workflow_id = w.id AND o.applied_at IS NULL
-			ORDER BY o.created
-			LIMIT 1) j ON true
 		LEFT JOIN LATERAL (
 			SELECT count(*) AS runs,
 			       percentile_cont(0.1) WITHIN GROUP (ORDER BY c.seconds) AS p10,
@@ -139,9 +172,8 @@ func queueRun(batch *pgx.Batch, id int64, r *Run) {
 			      LIMIT 30) c) usual ON true
 		WHERE t.id = $1`, id).QueryRow(func(row pgx.Row) error {
 		var p10, p50, p90 float64
-		err := row.Scan(append(r.fields(), &r.Build, &r.BackendPID, &r.CutOff, &r.Args, &r.Options, &r.ErrorDetail,
-			&r.CancelAt, &r.Losses, &r.State, &r.Failed, &r.Severity, &r.Built, &r.NextSlot, &r.OrderBy, &r.OrderAt,
-			&r.Busy, &r.LastEnded, &p10, &p50, &p90, &r.Usual.Runs)...)
+		err := row.Scan(slices.Concat([]any{&r.Version}, r.fields(), []any{&r.Build, &r.BackendPID, &r.CutOff, &r.Args, &r.Options,
+			&r.ErrorDetail, &r.CancelAt, &r.Losses}, r.around(), []any{&p10, &p50, &p90, &r.Usual.Runs})...)
 		r.Usual.P10, r.Usual.P50, r.Usual.P90 = seconds(p10), seconds(p50), seconds(p90)
 		return err
 	})

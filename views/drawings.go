@@ -35,6 +35,7 @@ type Picture struct {
 	shown  atomic.Bool
 	once   sync.Once
 	packed []byte
+	size   atomic.Int64 // of packed
 }
 
 // PictureWriter takes a page and wants to know where a picture that was kept stands in it.
@@ -49,7 +50,10 @@ func (p *Picture) Packed(pack func(text string) []byte) []byte {
 	if !p.shown.Swap(true) {
 		return nil
 	}
-	p.once.Do(func() { p.packed = pack(p.Text) })
+	p.once.Do(func() {
+		p.packed = pack(p.Text)
+		p.size.Store(int64(len(p.packed)))
+	})
 	return p.packed
 }
 
@@ -69,6 +73,17 @@ func (p *Picture) write(w io.Writer) error {
 		return err
 	}
 	return page.WritePicture(p)
+}
+
+// Size is how many bytes the pictures have that were drawn by now, compressed ones included.
+func (d *Drawings) Size() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	size := 0
+	for _, picture := range d.kept {
+		size += len(picture.Text) + int(picture.size.Load())
+	}
+	return size
 }
 
 // drawn is a part of the masthead, kept for the next page that shows the same.

@@ -41,6 +41,7 @@ type Run struct {
 	Log            Log
 	Can            []Order
 	Admin          bool
+	Drawn          *Drawings // of a run that has ended, for all who read its page in one language and zone, on one day
 }
 
 // Step is one step of a run, done, current or to come.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/labstack/echo/v4"
@@ -67,7 +68,7 @@ const gzipHead = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 // pack writes a gzip file. The pictures in it are not compressed again: whatever is deflated up to a whole byte and looks
 // back at nothing before itself may stand anywhere in such a file.
 func (s *Server) pack(to *bytes.Buffer, body []byte, pictures []placed) error {
-	w, err := s.packer(to)
+	w, err := writer(&s.packers, to, flate.BestSpeed)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,7 @@ func (s *Server) pack(to *bytes.Buffer, body []byte, pictures []placed) error {
 	to.WriteString(gzipHead)
 	done := 0
 	for _, p := range pictures {
-		packed := p.picture.Packed(deflated)
+		packed := p.picture.Packed(s.deflated)
 		if packed == nil {
 			continue
 		}
@@ -100,22 +101,26 @@ func deflate(w io.Writer, text []byte, end func() error) error {
 }
 
 // deflated is a picture as it stands in gzip files. It serves many answers and takes its time; nil when it cannot be made.
-func deflated(text string) []byte {
+func (s *Server) deflated(text string) []byte {
 	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.BestCompression)
-	if err != nil || deflate(w, []byte(text), w.Flush) != nil {
+	w, err := writer(&s.deflater, &packed, flate.BestCompression)
+	if err != nil {
+		return nil
+	}
+	defer s.deflater.Put(w)
+	if deflate(w, []byte(text), w.Flush) != nil {
 		return nil
 	}
 	return packed.Bytes()
 }
 
-// packer takes a writer that has served before: a new one costs more than the page that it packs.
-func (s *Server) packer(to *bytes.Buffer) (*flate.Writer, error) {
-	if used, ok := s.packers.Get().(*flate.Writer); ok {
-		used.Reset(to)
-		return used, nil
+// writer takes a writer that has served before: a new one costs more than the page that it packs.
+func writer(used *sync.Pool, to *bytes.Buffer, level int) (*flate.Writer, error) {
+	if w, ok := used.Get().(*flate.Writer); ok {
+		w.Reset(to)
+		return w, nil
 	}
-	return flate.NewWriter(to, flate.BestSpeed)
+	return flate.NewWriter(to, level)
 }
 
 // buffer takes an empty buffer that has served before: one that grows anew copies a page three times.

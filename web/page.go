@@ -18,6 +18,13 @@ import (
 // page is what stands around a page of who is signed in. The masthead's facts cost no page its answer: without them it
 // shows an empty tape.
 func (s *Server) page(c echo.Context, section views.Section, title string) views.Page {
+	page := s.frame(c, section, title)
+	page.Flash = s.takeFlash(c.Request().Context(), page)
+	return page
+}
+
+// frame is page without the message of the last order, for what may not become a page: the message is shown once.
+func (s *Server) frame(c echo.Context, section views.Section, title string) views.Page {
 	now, err := s.night.now(c.Request().Context())
 	page := s.plainPage(c)
 	page.Section, page.Title = section, title
@@ -29,7 +36,6 @@ func (s *Server) page(c echo.Context, section views.Section, title string) views
 		page.Tape.Marks, page.Tape.Drawn = now.Marks, now.Drawn
 		page.Frozen = frozenOf(now.Freeze, page.Now)
 	}
-	page.Flash = s.takeFlash(c.Request().Context(), page)
 	return page
 }
 

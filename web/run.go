@@ -23,20 +23,21 @@ func (s *Server) showRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	run, journal, err := s.db.RunWithLog(c.Request().Context(), id, filter)
+	page := s.frame(c, views.SectionRuns, "")
+	read, err := s.readRun(c, page, id, log, filter)
 	if err != nil {
 		return err
 	}
-	log = logShown(c, log, run, journal)
-	page := s.page(c, views.SectionRuns, "")
-	label := labelOf(page.Lang, run.Workflow, run.Label)
-	page.Title, page.Tape.Own = label, run.Workflow
+	page.Flash = s.takeFlash(c.Request().Context(), page)
+	run, shown := read.run, read.shown
+	page.Title, page.Tape.Own = labelOf(page.Lang, run.Workflow, run.Label), run.Workflow
 	page.Crumbs = runCrumbs(page, run)
 	if run.Mode == "simulation" && run.Status == "completed" && c.QueryParam("as") != "run" {
-		return s.showSimulation(c, page, run, log)
+		return s.showSimulation(c, page, run, shown.Log)
 	}
-	shown := s.runPage(c, page, run)
-	shown.Log, shown.Page.Live = log, shown.State == views.Running
+	shown.Page = page
+	s.aroundRun(c, &shown, run)
+	shown.Page.Live = shown.State == views.Running
 	return s.render(c, http.StatusOK, views.RunPage(shown))
 }
 
@@ -52,22 +53,28 @@ func runCrumbs(page views.Page, run db.Run) []views.Crumb {
 // runPage turns a run into its page, but for its log.
 func (s *Server) runPage(c echo.Context, page views.Page, run db.Run) views.Run {
 	shown := s.runFacts(page, run)
+	s.aroundRun(c, &shown, run)
+	return shown
+}
+
+// aroundRun adds what the run's workflow is in now, and which orders it takes from who looks.
+func (s *Server) aroundRun(c echo.Context, shown *views.Run, run db.Run) {
+	shown.Label, shown.Severity = labelOf(shown.Lang, run.Workflow, run.Label), run.Severity
 	shown.Next = moment(run.NextSlot)
 	shown.Can, shown.Admin = ordersFor(s.actor(c), run.Situation()), s.actor(c).Has(db.Administration)
 	shown.WorkflowPaused = run.Failed && run.State == db.Paused && run.LastEnded == run.ID
 	if run.OrderAt != nil {
 		shown.OrderAt, shown.OrderBy = *run.OrderAt, run.OrderBy
 	}
-	return shown
 }
 
 // runFacts are what a run's page shows besides its log and its orders.
 func (s *Server) runFacts(page views.Page, run db.Run) views.Run {
 	shown := views.Run{
-		Page: page, ID: run.ID, Workflow: run.Workflow, Label: labelOf(page.Lang, run.Workflow, run.Label),
+		Page: page, ID: run.ID, Workflow: run.Workflow,
 		Package: packageOf(page.Lang, run.Package), State: runState(run.Status, run.Warnings),
 		Simulated: run.Mode == "simulation", Trigger: run.Trigger, StartedBy: run.StartedBy, Node: run.Node,
-		Severity: run.Severity, Due: moment(run.Due), Begun: run.Start, Ended: moment(run.End), CutOff: run.CutOff,
+		Due: moment(run.Due), Begun: run.Start, Ended: moment(run.End), CutOff: run.CutOff,
 		Backend: run.BackendPID, Build: run.Build,
 		UsualTook: run.Usual.P50, UsualFrom: run.Usual.P10, UsualTo: run.Usual.P90,
 		RowsChanged: run.RowsChanged, Warnings: run.Warnings, Resumes: run.Resumes,

@@ -50,12 +50,14 @@ type Server struct {
 	limits   *limiter
 	hits     *limiter // of the redirection
 	targets  *linkTargets
-	packers  sync.Pool // of *flate.Writer
+	packers  sync.Pool // of *flate.Writer, for what is sent once
+	deflater sync.Pool // of *flate.Writer, for what is kept
 	buffers  sync.Pool // of *bytes.Buffer
 	lists    kept[runsAsked, *runsRead]
 	counts   kept[db.RunFilter, int] // of runs
 	alarms   kept[int64, []db.Drift] // since an hour
-	zones    sync.Map                // of *time.Location by name
+	ended    *endedRuns
+	zones    sync.Map // of *time.Location by name
 	metrics  *prometheus.Registry
 	measures measures
 	echo     *echo.Echo
@@ -229,6 +231,7 @@ func New(c Config) *Server {
 		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
 	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
 	s.bell.heard = s.lists.forget
+	s.ended = &endedRuns{pages: map[runPageAsked]*runRead{}}
 	s.probes = &probes{dir: c.Indicators, logger: c.Logger, within: probeWithin}
 	s.sessions = s.sessionManager()
 	s.measure()
