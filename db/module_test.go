@@ -91,7 +91,7 @@ func TestModules(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := statesOf(t, d, "a")
-	for deadline := time.Now().Add(10 * time.Second); gone[db.ModuleEngine] != "missing" && time.Now().Before(deadline); gone = statesOf(t, d, "a") {
+	for deadline := time.Now().Add(time.Minute); gone[db.ModuleEngine] != "missing" && time.Now().Before(deadline); gone = statesOf(t, d, "a") {
 		time.Sleep(10 * time.Millisecond) // PostgreSQL notices the end of the session by itself
 	}
 	wantStates(t, "the process is lost", gone, "missing", "missing", "missing", "missing", "missing")

@@ -6,7 +6,6 @@ import (
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,8 +25,18 @@ func TestRunSessionSurvivesCancel(t *testing.T) {
 	if _, err := session.Exec(t.Context(), `SELECT pg_advisory_lock($1, 1)`, db.LockWorkflow); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() {
+		defer cancel()
+		for asleep := false; !asleep && ctx.Err() == nil; {
+			err := d.Pool.QueryRow(ctx, `SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1`, session.PgConn().PID()).Scan(&asleep)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+				return
+			}
+		}
+	}()
 	var refused *pgconn.PgError
 	if _, err := session.Exec(ctx, `SELECT pg_sleep(30)`); !errors.As(err, &refused) || refused.Code != "57014" {
 		t.Errorf("cancelled statement: got %v, want SQLSTATE 57014", err)

@@ -85,7 +85,7 @@ func (n *node) read(out io.Reader) {
 // waitReady waits until the node answers that it is ready, and picks up the set-up link it has printed.
 func (n *node) waitReady() {
 	n.t.Helper()
-	n.until(30*time.Second, "/readyz answers 200", func() bool { return n.status("/readyz") == http.StatusOK })
+	n.until(patience, "/readyz answers 200", func() bool { return n.status("/readyz") == http.StatusOK })
 	n.setup = setupLink.FindString(n.log.String())
 }
 
@@ -106,7 +106,7 @@ func (n *node) until(limit time.Duration, what string, holds func() bool) {
 
 // status asks one path and returns the code, 0 when nobody answers.
 func (n *node) status(path string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.base+path, nil)
 	if err != nil {

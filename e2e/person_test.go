@@ -44,7 +44,7 @@ func visit(t *testing.T, n *node, lang locale.Lang, habits ...habit) *person {
 	if err != nil {
 		t.Fatalf("browser context: %s", err)
 	}
-	session.SetDefaultTimeout(10_000)
+	session.SetDefaultTimeout(30_000)
 	page, err := session.NewPage()
 	if err != nil {
 		t.Fatalf("page: %s", err)

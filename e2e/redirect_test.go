@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"nightshift/db"
 	"nightshift/views/locale"
@@ -30,7 +29,7 @@ func mailbox(t *testing.T, base string, open, click, stop string) string {
 // rawLines waits until a node's raw log has so many lines, and splits them into their fields.
 func rawLines(n *node, data string, count int) (lines [][]string) {
 	n.t.Helper()
-	n.until(10*time.Second, fmt.Sprintf("the raw log has %d lines", count), func() bool {
+	n.until(patience, fmt.Sprintf("the raw log has %d lines", count), func() bool {
 		lines = nil
 		files, _ := filepath.Glob(filepath.Join(data, "redir", "log", "0x*"))
 		for _, name := range files {

@@ -25,8 +25,8 @@ func TestBellRingsItsRunOnly(t *testing.T) {
 		t.Helper()
 		select {
 		case <-rings:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%s: no ring within 10 s", what)
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: no ring within a minute", what)
 		}
 	}
 	wait("the connection is open: all are rung", mine)
@@ -59,8 +59,8 @@ func TestBellComesBack(t *testing.T) {
 	for round := range 2 {
 		select {
 		case <-rings:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("round %d: no ring within 10 s", round)
+		case <-time.After(time.Minute):
+			t.Fatalf("round %d: no ring within a minute", round)
 		}
 		_, err := d.Pool.Exec(ctx, `
 			SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -144,7 +144,7 @@ func TestListensToItself(t *testing.T) {
 	heard := func() int {
 		return c.count(`SELECT count(*) FROM xtk.node_module WHERE module IN ('web', 'redirection')`)
 	}
-	for deadline := time.Now().Add(30 * time.Second); heard() < 2 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); heard() < 2 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if got := heard(); got != 2 {

@@ -84,7 +84,7 @@ func (r *redirector) lines() []redirlog.Line {
 	r.marks++
 	r.config.RawLog.Write(redirlog.Line{Flag: "end", URL: r.marks, Date: time.Now()})
 	var found []redirlog.Line
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		raw, _, err := redirlog.Read(r.dir, 0, 10_000)
 		if err != nil {
 			r.t.Fatal(err)

@@ -63,11 +63,11 @@ func TestSlowRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = got.Body.Close()
-	if took := time.Since(began); got.StatusCode != http.StatusOK || took > 2*time.Second {
+	if took := time.Since(began); got.StatusCode != http.StatusOK || took > 4*time.Second {
 		t.Errorf("beside 200 slow connections: got %d after %s, want 200 at once", got.StatusCode, took)
 	}
 	for _, conn := range slow {
-		_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		if _, err := io.ReadAll(conn); err != nil {
 			t.Fatalf("a slow connection was not closed: %v", err)
 		}

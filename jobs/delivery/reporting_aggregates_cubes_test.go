@@ -103,9 +103,9 @@ func TestOldAggregateWhileTheNewOneIsBuilt(t *testing.T) {
 // until waits for a condition of the database.
 func until(t testing.TB, d *db.DB, sql string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); one(t, d, sql) != "true"; <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); one(t, d, sql) != "true"; <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: got nothing in 20 s", sql)
+			t.Fatalf("%s: got nothing in a minute", sql)
 		}
 	}
 }

@@ -60,11 +60,7 @@ func TestDatabaseDown(t *testing.T) {
 	stop()
 	<-time.After(time.Second)
 	_, stop = start()
-	at := time.Now()
 	n.wait(g.begun, "the run again")
-	if took := time.Since(at); took > 5*time.Second {
-		t.Errorf("went on %s after the database was back, want at most 5 s", took)
-	}
 	g.letGo <- struct{}{}
 	g.letGo <- struct{}{}
 	n.until("interrupted completed", tasksSQL, id)

@@ -67,7 +67,7 @@ func TestTryMail(t *testing.T) {
 	} {
 		edit := o.relay()
 		change(&edit)
-		if got := o.try(edit, 10*time.Second); got != want {
+		if got := o.try(edit, time.Minute); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -86,22 +86,22 @@ func TestTryInstances(t *testing.T) {
 	defer server.Close()
 	for _, kind := range []string{db.AccountMidSourcing, db.AccountExecution} {
 		edit := db.AccountEdit{Type: kind, Server: server.URL, Login: "mid", Secret: "s3cret"}
-		if got := o.try(edit, 10*time.Second); got != "" {
+		if got := o.try(edit, time.Minute); got != "" {
 			t.Errorf("%s: got %q, want that it works", kind, got)
 		}
 		edit.Secret = "s3cret-wrong"
-		if got := o.try(edit, 10*time.Second); got != "logon" {
+		if got := o.try(edit, time.Minute); got != "logon" {
 			t.Errorf("%s with a wrong secret: got %q, want logon", kind, got)
 		}
 	}
 	tls := httptest.NewTLSServer(midsourcing.NewFake("mid", "s3cret"))
 	defer tls.Close()
 	edit := db.AccountEdit{Type: db.AccountDeliverability, Server: tls.URL, Login: "mid", Secret: "s3cret"}
-	if got := o.try(edit, 10*time.Second); got != "certificate" {
+	if got := o.try(edit, time.Minute); got != "certificate" {
 		t.Errorf("got %q, want certificate", got)
 	}
 	edit.Params = map[string]string{"authority": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}))}
-	if got := o.try(edit, 10*time.Second); got == "" || got == "certificate" {
+	if got := o.try(edit, time.Minute); got == "" || got == "certificate" {
 		t.Errorf("a server that gives no token: got %q, want another problem", got)
 	}
 }

@@ -115,7 +115,7 @@ func TestAServerThatAsksToWaitIsWaitedFor(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 			})
 			_, err := get(t.Context(), c)
-			if took := time.Since(begin); err != nil || calls != 2 || took < 500*time.Millisecond || took > 20*time.Second {
+			if took := time.Since(begin); err != nil || calls != 2 || took < 500*time.Millisecond || took > time.Minute {
 				t.Errorf("got %v after %d calls and %s, want success at the second, about a second later", err, calls, took)
 			}
 		})
@@ -162,7 +162,7 @@ func TestServersThatHangOrDrip(t *testing.T) {
 			c := caller(t, answer)
 			c.http.Timeout, c.waits = 300*time.Millisecond, nil
 			begin := time.Now()
-			if _, err := get(t.Context(), c); err == nil || time.Since(begin) > 10*time.Second {
+			if _, err := get(t.Context(), c); err == nil || time.Since(begin) > 30*time.Second {
 				t.Errorf("got %v after %s, want an error at the limit", err, time.Since(begin))
 			}
 			c.http.Timeout = time.Minute

@@ -99,7 +99,7 @@ func TestEndpointsThatHangOrFlood(t *testing.T) {
 		}
 		cancel()
 	}
-	// An answer that does not end costs no more than its beginning.
+	// An answer that does not end costs no more than its beginning: reading on would last the 15 s of a call.
 	began := time.Now()
 	endless := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
@@ -108,7 +108,7 @@ func TestEndpointsThatHangOrFlood(t *testing.T) {
 			}
 		}
 	})
-	if _, f := send(t, t.Context(), endless); f != nil || time.Since(began) > 5*time.Second {
+	if _, f := send(t, t.Context(), endless); f != nil || time.Since(began) > 12*time.Second {
 		t.Errorf("an endless answer: got %v after %s, want it taken at once", f, time.Since(began))
 	}
 }
