@@ -56,9 +56,9 @@ func passing(err error) bool {
 // real work comes first.
 func (r *Run) repeat(ctx context.Context, try func() error) error {
 	for attempt := 0; ; attempt++ {
-		err := try()
+		err := r.asked(ctx, try())
 		if err == nil || r.Simulated() || !passing(err) || attempt >= len(r.waits) || ctx.Err() != nil {
-			return r.asked(ctx, err)
+			return err
 		}
 		r.Warn("%s; again in %s (%d of %d)", shortly(err), duration(r.waits[attempt]), attempt+1, len(r.waits))
 		select {
@@ -69,7 +69,8 @@ func (r *Run) repeat(ctx context.Context, try func() error) error {
 	}
 }
 
-// asked turns what a cancelled statement says into why it was cancelled, and a broken connection into a lost session.
+// asked turns what a cancelled statement says into why it was cancelled, and a broken connection into a lost session. To
+// a lock that was not to be had it adds who holds it.
 func (r *Run) asked(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -79,13 +80,21 @@ func (r *Run) asked(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 	}
+	var known *heldUp
+	if by := r.heldBy.Load(); by != nil && sqlState(err) == lockNotAvailable && !errors.As(err, &known) {
+		return &heldUp{err, *by}
+	}
 	return err
 }
 
-// shortly is an error as a log line tells it: PostgreSQL's own message without its code.
+// shortly is an error as a log line tells it: PostgreSQL's own message without its code, and who holds the lock.
 func shortly(err error) string {
 	var refused *pgconn.PgError
-	if errors.As(err, &refused) {
+	var held *heldUp
+	switch {
+	case errors.As(err, &refused) && errors.As(err, &held):
+		return refused.Message + ", " + held.by
+	case errors.As(err, &refused):
 		return refused.Message
 	}
 	return err.Error()

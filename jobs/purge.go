@@ -238,23 +238,26 @@ func (w *purge) lastKey(ctx context.Context) error {
 	})
 }
 
-// within reads in a transaction of its own: nothing goes to the ledger, nothing stays set.
+// within reads in a transaction of its own: nothing goes to the ledger, nothing stays set. Like Tx it is repeated when a
+// lock stood in its way.
 func (r *Run) within(ctx context.Context, fn func(pgx.Tx) error) error {
-	release, err := r.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	within, err := r.begin(ctx)
-	if err != nil {
-		return r.asked(ctx, err)
-	}
-	defer func() {
-		end, done := ending(ctx)
-		defer done()
-		_ = within.Rollback(end)
-	}()
-	return r.asked(ctx, fn(within))
+	return r.repeat(ctx, func() error {
+		release, err := r.take(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		within, err := r.begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			end, done := ending(ctx)
+			defer done()
+			_ = within.Rollback(end)
+		}()
+		return fn(within)
+	})
 }
 
 // left tells what was counted and not deleted: rows that others hold, or that have changed since.

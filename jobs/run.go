@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,10 @@ type Run struct {
 	// session has done nothing since the last transaction settled them.
 	list  tableList
 	clean bool
+
+	// heldBy is who holds the lock that the last statement waited for, in words; nil: it waited for none, as far as known.
+	heldBy atomic.Pointer[string]
+	told   int32 // the backend that was last named in the log
 
 	// options keeps what the run has read, so that a rule sees one value from its beginning to its end.
 	options map[string]*string
@@ -86,7 +91,17 @@ func (r *Run) Query(ctx context.Context, scan func(pgx.Rows) error, sql string, 
 	}
 	defer release()
 	if r.rehearsal == nil {
-		return r.asked(ctx, each(ctx, r.session, scan, sql, args...))
+		var rows pgx.Rows
+		var more bool
+		// A lock of others stands in the way of the first row: when that is tried again nothing has been scanned.
+		err := r.repeat(ctx, func() (err error) {
+			rows, more, err = first(ctx, r.session, sql, args...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return r.asked(ctx, rest(rows, more, scan))
 	}
 	// A statement that fails would spoil the whole rehearsal: it gets a savepoint.
 	return r.asked(ctx, pgx.BeginFunc(ctx, r.rehearsal, func(tx pgx.Tx) error { return each(ctx, tx, scan, sql, args...) }))
@@ -119,12 +134,27 @@ type querier interface {
 
 // each calls scan for every row of a query.
 func each(ctx context.Context, q querier, scan func(pgx.Rows) error, sql string, args ...any) error {
-	rows, err := q.Query(ctx, sql, args...)
+	rows, more, err := first(ctx, q, sql, args...)
 	if err != nil {
 		return err
 	}
+	return rest(rows, more, scan)
+}
+
+// first begins a query and goes to its first row; more is false, and the query over, when there is none.
+func first(ctx context.Context, q querier, sql string, args ...any) (rows pgx.Rows, more bool, err error) {
+	rows, err = q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, false, err
+	}
+	more = rows.Next()
+	return rows, more, rows.Err()
+}
+
+// rest calls scan for the row that a query stands at and all that follow.
+func rest(rows pgx.Rows, more bool, scan func(pgx.Rows) error) error {
 	defer rows.Close()
-	for rows.Next() {
+	for ; more; more = rows.Next() {
 		if err := scan(rows); err != nil {
 			return err
 		}
@@ -142,5 +172,10 @@ func (r *Run) take(ctx context.Context) (release func(), err error) {
 	}
 	r.mu.Lock()
 	r.busy, r.clean = true, false
-	return func() { r.busy = false; r.mu.Unlock() }, nil
+	unwatch := r.watch(ctx)
+	return func() {
+		unwatch()
+		r.busy = false
+		r.mu.Unlock()
+	}, nil
 }

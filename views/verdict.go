@@ -75,7 +75,10 @@ func (f Failure) brief() string {
 	if i := strings.LastIndex(text, "ERROR: "); i >= 0 {
 		text = text[i+len("ERROR: "):]
 	}
-	text, _, _ = strings.Cut(text, " (SQLSTATE ")
+	text, code, _ := strings.Cut(text, " (SQLSTATE ")
+	if _, after, coded := strings.Cut(code, ")"); coded {
+		text += after // who holds the lock
+	}
 	return strings.NewReplacer("**", "", "`", "").Replace(text)
 }
 

@@ -192,3 +192,17 @@ func TestTapeHoldsWhatDidNotRun(t *testing.T) {
 		}
 	}
 }
+
+// TestBriefFailure: the verdict leaves out where it happened and the code, and keeps who was in the way.
+func TestBriefFailure(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"lists: items: ERROR: division by zero (SQLSTATE 22012)":                                                       "division by zero",
+		"items: ERROR: canceling statement due to lock timeout (SQLSTATE 55P03), the lock on nms.item is held by psql": "canceling statement due to lock timeout, the lock on nms.item is held by psql",
+		"no answer within 15 s": "no answer within 15 s",
+	} {
+		if got := (Failure{Message: message}).brief(); got != want {
+			t.Errorf("%s: got %q, want %q", message, got, want)
+		}
+	}
+}

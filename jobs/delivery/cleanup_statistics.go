@@ -48,6 +48,8 @@ func refreshStatistics(ctx context.Context, r *jobs.Run) error {
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pg.Code == undefinedTable {
 			r.Log("%s is gone meanwhile", name)
+		} else if busy(err) {
+			r.Warn("left for the next run: %v", err)
 		} else if err != nil {
 			return err
 		}
