@@ -68,13 +68,14 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 // part is something that runs until its context ends.
 type part func(ctx context.Context) error
 
-// parts are the console, the engine and the outbox of one node. They know nothing of each other.
+// parts are the console, the engine and the outbox of one node. They know nothing of each other, but
+// that the console shows what keeps the engine from its work.
 func parts(c config, d *db.DB, listener net.Listener, logger *slog.Logger, raw *redirlog.Log) []part {
 	sending := outbox.New(outbox.Config{DB: d, Node: c.node, Logger: logger})
-	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
-		RawLog: raw, Build: build(), DataDir: c.dataDir, Indicators: c.indicators, Logger: logger, TestAccount: sending.Try})
 	e := engine.New(engine.Config{DB: d, Workflows: catalogue.All(), Node: c.node, Affinities: c.affinities,
 		TakesUnassigned: c.takesUnassigned, RawLog: c.rawLog(), Modules: db.Modules(), Build: build(), Logger: logger})
+	console := web.New(web.Config{DB: d, URL: c.publicURL, TrustedProxies: c.trustedProxies, MetricsToken: c.metricsToken,
+		RawLog: raw, Build: build(), DataDir: c.dataDir, Indicators: c.indicators, Logger: logger, TestAccount: sending.Try, Hindered: e.Trouble})
 	return []part{
 		func(ctx context.Context) error { return console.Serve(ctx, listener) },
 		e.Run,

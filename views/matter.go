@@ -19,10 +19,15 @@ type matter struct {
 }
 
 // calls reports whether anybody is needed.
-func (p Overview) calls() bool { return len(p.Attention)+len(p.Accounts) > 0 || p.Mail.Calls() }
+func (p Overview) calls() bool {
+	return len(p.Attention)+len(p.Accounts) > 0 || p.Mail.Calls() || p.Hindered.Cause != ""
+}
 
 // matters are what needs someone besides workflows. Where the reader may not go, no link leads.
 func (p Overview) matters() (all []matter) {
+	if p.Hindered.Cause != "" {
+		all = append(all, p.Hindered.matter(p.Page))
+	}
 	for _, a := range p.Accounts {
 		all = append(all, a.matter(p.Page))
 	}

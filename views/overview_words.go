@@ -9,6 +9,8 @@ import (
 // finding is the title: how many need someone.
 func (p Overview) finding() string {
 	switch {
+	case p.Hindered.Cause != "":
+		return p.Hindered.finding(p.Page) + "."
 	case p.NoneYet:
 		return p.T("overview.none_yet")
 	case !p.calls():

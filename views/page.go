@@ -27,6 +27,7 @@ type Page struct {
 	Needs    int // workflows that need someone; shown in red in the rail when above 0
 	Tape     Tape
 	Frozen   Frozen // the freeze in force
+	Hindered Hindered
 
 	Flash     []Flash
 	Live      bool          // the page follows what happens through one event stream

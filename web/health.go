@@ -65,6 +65,13 @@ func (s *Server) measure() {
 	}, []string{"method", "route", "status"})
 	s.metrics.MustRegister(s.measures.requests, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), figures{s.db})
+	s.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "nightshift_engine_hindered",
+		Help: "1 while something keeps the engine of this node from its work, such as a full disk."}, func() float64 {
+		if s.hindered(nil).Cause != "" {
+			return 1
+		}
+		return 0
+	}))
 	if log := s.config.RawLog; log != nil {
 		for name, count := range map[string]func() int64{
 			"redirection_lines_written_total": func() int64 { written, _, _ := log.Counts(); return written },

@@ -36,6 +36,7 @@ func (s *Server) frame(c echo.Context, section views.Section, title string) view
 		page.Tape.Marks, page.Tape.Drawn = now.Marks, now.Drawn
 		page.Frozen = frozenOf(now.Freeze, page.Now)
 	}
+	page.Hindered = s.hindered(page.Operator)
 	return page
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/labstack/echo/v4"
@@ -32,6 +33,8 @@ type Config struct {
 	DataDir        string // data folder of this node, watched for core files; empty: none
 	Indicators     string // folder of the executables of custom indicators; empty: none
 	Logger         *slog.Logger
+	// Hindered is what keeps the engine of this process from its work, and since when; nil: there is no engine.
+	Hindered func() (since time.Time, err error)
 	// TestAccount connects through an external account and signs on; its error is a *db.AccountProblem.
 	TestAccount func(ctx context.Context, account db.ExtAccount) error
 }

@@ -57,6 +57,7 @@ type Engine struct {
 	sweep     atomic.Bool // the next round looks at everything
 	clock     *clock
 	spares    *spares
+	trouble   *trouble
 	lag       time.Duration // tests make one process slower than another
 	// sampleEvery is shorter in tests.
 	sampleEvery time.Duration
@@ -78,7 +79,7 @@ func New(config Config) *Engine {
 		config.Logger = slog.Default()
 	}
 	e := &Engine{config: config, workflows: map[string]jobs.Workflow{}, bell: make(chan struct{}, 1), running: map[int64]*execution{},
-		sampleEvery: db.LoadEvery}
+		sampleEvery: db.LoadEvery, trouble: &trouble{log: config.Logger}}
 	for _, w := range config.Workflows {
 		if w.Run != nil {
 			e.workflows[w.Name] = w
@@ -130,11 +131,10 @@ func (e *Engine) work(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	defer e.leave(ctx)
-	trouble := &trouble{log: e.config.Logger.With("node", e.config.Node)}
 	e.sweep.Store(true)
 	for ctx.Err() == nil {
 		full := e.sweep.Swap(false)
-		wait := trouble.after(ctx, e.round(ctx, full))
+		wait := e.trouble.after(ctx, e.round(ctx, full), full)
 		if wait > 0 {
 			e.sweep.Store(true)
 			pause(ctx, wait)

@@ -16,8 +16,11 @@ const keepEvery = 6 * time.Hour
 func (e *Engine) keep(ctx context.Context) error {
 	var failed []error
 	if node := e.nodeNow(); node.ID != 0 && time.Since(e.seen) > 10*time.Second {
-		failed = append(failed, e.config.DB.SeeNode(ctx, node.ID, false), e.config.DB.Beat(ctx, db.ModuleEngine))
-		e.seen = time.Now()
+		err := errors.Join(e.config.DB.SeeNode(ctx, node.ID, false), e.config.DB.Beat(ctx, db.ModuleEngine))
+		if err == nil {
+			e.seen = time.Now()
+		}
+		failed = append(failed, err)
 	}
 	if time.Since(e.kept) < keepEvery {
 		return errors.Join(failed...)

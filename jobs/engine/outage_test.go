@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"nightshift/db"
 )
 
@@ -76,21 +78,64 @@ func TestDatabaseDown(t *testing.T) {
 func TestTrouble(t *testing.T) {
 	t.Parallel()
 	told := &counting{}
-	tr := &trouble{log: slog.New(slog.NewTextHandler(told, nil))}
-	bad := errors.New("bad")
-	if got := tr.after(t.Context(), []error{bad, nil}); got != 0 {
+	e := &Engine{trouble: &trouble{log: slog.New(slog.NewTextHandler(told, nil))}}
+	tr, bad := e.trouble, errors.New("bad")
+	if got := tr.after(t.Context(), []error{bad, nil}, true); got != 0 {
 		t.Errorf("one of two parts fails: got a pause of %s, want none", got)
+	}
+	if _, err := e.Trouble(); err != nil {
+		t.Errorf("after one round: got %v, want nothing told on the screen yet", err)
 	}
 	var waits []time.Duration
 	for range 12 {
-		waits = append(waits, tr.after(t.Context(), []error{bad, bad}))
+		waits = append(waits, tr.after(t.Context(), []error{bad, bad}, true))
 	}
 	if waits[0] > backOffFrom || waits[11] > backOffTo || waits[11] < backOffTo*3/4 {
 		t.Errorf("pauses: got %v, want from at most %s to about %s", waits, backOffFrom, backOffTo)
 	}
-	if got := tr.after(t.Context(), []error{nil, nil}); got != 0 || told.lines != 3 {
-		t.Errorf("in the end: got a pause of %s and %d lines, want none and 3", got, told.lines)
+	if got := tr.after(t.Context(), []error{nil, nil}, false); got != 0 {
+		t.Errorf("a bell, then: got a pause of %s, want none", got)
 	}
+	if since, err := e.Trouble(); !errors.Is(err, bad) || since.IsZero() {
+		t.Errorf("after a round that did not look at everything: got %v since %s, want the trouble still", err, since)
+	}
+	tr.after(t.Context(), []error{nil, nil}, true)
+	if _, err := e.Trouble(); err != nil || told.lines != 3 {
+		t.Errorf("in the end: got %v and %d lines, want nothing and 3: its beginning, its change, its end", err, told.lines)
+	}
+}
+
+// TestDiskFull: what PostgreSQL refuses the engine is known for as long as it lasts, and over when it takes it again.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	n.exec(`
+		CREATE FUNCTION xtk.full() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+		END $$`)
+	e, end := n.engine(Config{}, quick("w"))
+	defer end()
+	n.until("1", `SELECT count(*) FROM xtk.engine_node`)
+	n.exec(`CREATE TRIGGER full_disk BEFORE UPDATE ON xtk.engine_node FOR EACH ROW EXECUTE FUNCTION xtk.full()`)
+	told := func(want string) {
+		t.Helper()
+		code := ""
+		for until := time.Now().Add(time.Minute); time.Now().Before(until); <-time.After(50 * time.Millisecond) {
+			var refused *pgconn.PgError
+			code = ""
+			if _, err := e.Trouble(); errors.As(err, &refused) {
+				code = refused.Code
+			}
+			if code == want {
+				return
+			}
+		}
+		t.Fatalf("after a minute: got the trouble %q, want %q", code, want)
+	}
+	told("53100")
+	n.exec(`DROP TRIGGER full_disk ON xtk.engine_node`)
+	told("")
 }
 
 // counting counts what is written to it.

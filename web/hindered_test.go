@@ -1,0 +1,55 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// TestHinderedEngine: what keeps the engine from its work stands on every page and comes first on the overview, with what
+// to do; what PostgreSQL says of it only administrators read.
+func TestHinderedEngine(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	var trouble error
+	c.config.Hindered = func() (time.Time, error) { return time.Now().Add(-time.Minute), trouble }
+	for _, one := range []struct {
+		trouble        error
+		title, english string
+	}{
+		{errors.Join(errors.New("a"), &pgconn.PgError{Severity: "ERROR", Code: "53100", Message: "could not extend <file>"}), "The database&#39;s disk is full.", "Make room"},
+		{&pgconn.PgError{Code: "25006", Message: "could not extend <file>"}, "The database takes no changes.", "standby"},
+		{&pgconn.PgError{Code: "53300", Message: "could not extend <file>"}, "PostgreSQL has no connection left.", "max_connections"},
+		{errors.New("could not extend <file>"), "The engine of this node cannot do all its work.", "tries again"},
+	} {
+		trouble = one.trouble
+		for _, path := range []string{"/", "/workflows", "/workflows/cleanup/pause"} {
+			_, body := c.ask("kim", http.MethodGet, path, nil)
+			for _, want := range []string{`role="alert"`, one.title, one.english, "could not extend &lt;file&gt;"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%v, %s: got no %q", one.trouble, path, want)
+				}
+			}
+		}
+		if body := c.overview("kim"); !strings.Contains(body, "<h1>"+one.title) || strings.Contains(body, "Nothing needs you") {
+			t.Errorf("%v: want it as the title of the overview", one.trouble)
+		}
+		if body := c.overview("reader"); !strings.Contains(body, one.title) || strings.Contains(body, "could not extend") {
+			t.Errorf("%v: a reader reads the cause in words, and no message", one.trouble)
+		}
+	}
+	if _, body := c.ask("kim", http.MethodGet, "/metrics", nil); !strings.Contains(body, "nightshift_engine_hindered 1") {
+		t.Error("metrics: got no nightshift_engine_hindered 1")
+	}
+	trouble = nil
+	if _, body := c.ask("kim", http.MethodGet, "/metrics", nil); !strings.Contains(body, "nightshift_engine_hindered 0") {
+		t.Error("metrics: nothing is the matter, got no nightshift_engine_hindered 0")
+	}
+	if body := c.overview("kim"); strings.Contains(body, `role="alert"`) {
+		t.Error("nothing is the matter: want no band")
+	}
+}
