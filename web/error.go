@@ -120,6 +120,8 @@ func classify(err error) *problem {
 		return &problem{status: http.StatusServiceUnavailable, key: "error.busy", wait: 5 * time.Second}
 	case errors.As(err, &routed):
 		return byStatus(routed.Code)
+	case hindrance(err) != "":
+		return &problem{status: http.StatusServiceUnavailable, key: "hindered." + hindrance(err), wait: 5 * time.Second}
 	case unavailable(err):
 		return &problem{status: http.StatusServiceUnavailable, key: "error.database", wait: 5 * time.Second}
 	}
@@ -203,8 +205,12 @@ func (s *Server) notice(c echo.Context, p *problem) templ.Component {
 	if p.status == http.StatusServiceUnavailable && p.key != "error.database" {
 		key = "error.fact_busy"
 	}
-	page.Title = page.T(key)
-	return views.NoticePage(views.Notice{Page: page, Status: p.status, Fact: page.T(key), Why: page.T(p.key, p.args...), Next: s.nextStep(c, page, p)})
+	fact, why := page.T(key), page.T(p.key, p.args...)
+	if strings.HasPrefix(p.key, "hindered.") {
+		fact, why = why+".", page.T("hindered.nothing")+" "+page.T(p.key+"_do")
+	}
+	page.Title = fact
+	return views.NoticePage(views.Notice{Page: page, Status: p.status, Fact: fact, Why: why, Next: s.nextStep(c, page, p)})
 }
 
 // nextStep is where to go from a problem: again to the same page when waiting helps, else to where one may be.

@@ -16,6 +16,15 @@ var hindrances = map[string]string{
 	"53300": "connections",
 }
 
+// hindrance is what PostgreSQL lacks, when an error says that it is one of these; else empty.
+func hindrance(err error) string {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return ""
+	}
+	return hindrances[refused.Code]
+}
+
 // hindered is what keeps the engine of this node from its work, as pages show it. Only administrators read the message.
 func (s *Server) hindered(operator *views.Operator) views.Hindered {
 	if s.config.Hindered == nil {
@@ -26,9 +35,8 @@ func (s *Server) hindered(operator *views.Operator) views.Hindered {
 		return views.Hindered{}
 	}
 	shown := views.Hindered{Since: since, Cause: "other"}
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && hindrances[refused.Code] != "" {
-		shown.Cause = hindrances[refused.Code]
+	if cause := hindrance(err); cause != "" {
+		shown.Cause = cause
 	}
 	if operator != nil && operator.Admin {
 		shown.Message = strings.ReplaceAll(err.Error(), "\n", "; ")

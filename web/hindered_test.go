@@ -3,10 +3,12 @@ package web
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -51,5 +53,33 @@ func TestHinderedEngine(t *testing.T) {
 	}
 	if body := c.overview("kim"); strings.Contains(body, `role="alert"`) {
 		t.Error("nothing is the matter: want no band")
+	}
+}
+
+// TestReadOnlyDatabase: on a standby people read on, and what would write is refused in words that say what to do.
+func TestReadOnlyDatabase(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	own := pgx.Identifier{c.db.Pool.Config().ConnConfig.Database}.Sanitize()
+	for _, sql := range []string{`ALTER DATABASE ` + own + ` SET default_transaction_read_only = on`,
+		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`} {
+		if _, err := c.db.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.db.Pool.Reset()
+	for _, path := range []string{"/", "/workflows", "/runs", "/workflows/cleanup", "/workflows/cleanup/run", "/options", "/audit"} {
+		if got, _ := c.ask("kim", http.MethodGet, path, nil); got.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d, want 200: nothing is to be written", path, got.StatusCode)
+		}
+	}
+	for path, form := range map[string]url.Values{
+		"/workflows/cleanup/start": {},
+		"/sign-in":                 {"login": {"kim"}, "password": {password}},
+	} {
+		got, body := c.ask("kim", http.MethodPost, path, form)
+		if got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "The database takes no changes.") || !strings.Contains(body, "Nothing was changed.") {
+			t.Errorf("%s: got %d, want 503 in words", path, got.StatusCode)
+		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 // over with the next round is not worth a word.
 const lasting = 2
 
+// toldMost is how many failures of one trouble the log has at most.
+const toldMost = 20
+
 // trouble remembers what failed in the last rounds, so that each failure is told once, and that it is over.
 type trouble struct {
 	log  *slog.Logger
@@ -23,6 +26,7 @@ type trouble struct {
 	last   error
 	since  time.Time
 	rounds int
+	told   map[string]bool // what the log has, since the trouble began
 }
 
 // after says how long to wait after a round: not at all as long as part of it succeeds, longer and longer while the
@@ -47,12 +51,13 @@ func (t *trouble) note(ctx context.Context, err error, everything bool) {
 	case err == nil && (t.last == nil || !everything):
 	case err == nil:
 		t.log.InfoContext(ctx, "the engine works without errors again")
-		t.last, t.rounds = nil, 0
+		t.last, t.rounds, t.told = nil, 0, nil
 	default:
 		if t.last == nil {
-			t.since = time.Now()
+			t.since, t.told = time.Now(), map[string]bool{}
 		}
-		if (t.last == nil || err.Error() != t.last.Error()) && t.wait == 0 {
+		if text := err.Error(); !t.told[text] && t.wait == 0 && len(t.told) < toldMost {
+			t.told[text] = true
 			t.log.ErrorContext(ctx, "the engine could not do all it should, it tries again", "error", err)
 		}
 		t.last, t.rounds = err, t.rounds+1
