@@ -68,6 +68,7 @@ type Engine struct {
 	alarms     string
 
 	mu      sync.Mutex
+	deaf    error                // why there is no listening connection
 	rung    []db.Due             // by bells since the last round
 	running map[int64]*execution // by task
 	done    sync.WaitGroup
@@ -165,7 +166,7 @@ func (e *Engine) round(ctx context.Context, everything bool) []error {
 		needed bool
 		do     func(context.Context) error
 	}{
-		{everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
+		{everything, e.hears}, {everything, e.takeOver}, {everything, e.stopAsked}, {everything, e.keep}, {everything, e.watchDrift},
 		{ordered, func(ctx context.Context) error { return e.applyOrders(ctx, work.orders) }},
 		{work.unplanned || everything, func(ctx context.Context) error { return e.plan(ctx, work.room) }},
 		{work.due || everything, e.due},

@@ -21,6 +21,9 @@ func (e *Engine) listen(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		e.mu.Lock()
+		e.deaf = err
+		e.mu.Unlock()
 		if time.Since(began) > backOffTo {
 			wait = 0
 		}
@@ -78,7 +81,20 @@ func (e *Engine) join(ctx context.Context, conn *pgx.Conn) error {
 	e.mu.Lock()
 	e.node = node
 	e.mu.Unlock()
-	return e.config.DB.UseNode(ctx, node.ID)
+	if err := e.config.DB.UseNode(ctx, node.ID); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.deaf = nil
+	e.mu.Unlock()
+	return nil
+}
+
+// hears says why the node is not registered and hears no bell, if that is so.
+func (e *Engine) hears(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.deaf
 }
 
 // nodeNow is the node as it is registered; its ID is 0 before.
