@@ -4,7 +4,6 @@ package deliverability
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -141,27 +140,11 @@ func (c *Client) Messages(ctx context.Context, since time.Time) ([]Message, erro
 	return *page.Messages, nil
 }
 
-// do signs on where needed, calls for the customer, and signs on once more when the service no longer knows the token.
+// do calls for the customer. It signs on where needed, and once more when the service no longer knows the token.
 func (c *Client) do(ctx context.Context, call outbound.Call) (outbound.Answer, error) {
 	if call.Query == nil {
 		call.Query = url.Values{}
 	}
-	if call.Header == nil {
-		call.Header = map[string]string{}
-	}
 	call.Query.Set("cuid", c.account.Customer)
-	for again := false; ; again = true {
-		if c.token == "" {
-			if err := c.LogOn(ctx); err != nil {
-				return outbound.Answer{}, err
-			}
-		}
-		call.Header["Authorization"] = "Bearer " + c.token
-		answer, err := c.caller.Do(ctx, call)
-		var refused *outbound.StatusError
-		if again || !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized {
-			return answer, err
-		}
-		c.token = ""
-	}
+	return c.caller.DoSigned(ctx, call, &c.token, c.LogOn)
 }

@@ -4,8 +4,6 @@ package instance
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"net/http"
 	"time"
 
@@ -47,23 +45,7 @@ func (c *Client) Post(ctx context.Context, path string, in, out any) error {
 
 // Do makes a call with the token. It signs on where needed, and once more when the instance no longer knows the token.
 func (c *Client) Do(ctx context.Context, call outbound.Call) (outbound.Answer, error) {
-	header := map[string]string{}
-	maps.Copy(header, call.Header)
-	call.Header = header
-	for again := false; ; again = true {
-		if c.token == "" {
-			if err := c.LogOn(ctx); err != nil {
-				return outbound.Answer{}, err
-			}
-		}
-		call.Header["Authorization"] = "Bearer " + c.token
-		answer, err := c.caller.Do(ctx, call)
-		var refused *outbound.StatusError
-		if again || !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized {
-			return answer, err
-		}
-		c.token = ""
-	}
+	return c.caller.DoSigned(ctx, call, &c.token, c.LogOn)
 }
 
 // LogOn asks for the token that the calls show. A wrong login or password is an error at once.

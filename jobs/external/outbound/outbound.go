@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -109,6 +110,30 @@ func (c *Caller) Do(ctx context.Context, call Call) (Answer, error) {
 			return Answer{}, context.Cause(ctx)
 		case <-time.After(pause):
 		}
+	}
+}
+
+// DoSigned makes a call with the bearer token. It signs on, which sets the token, where there is none, and once more when
+// the other side no longer knows it.
+func (c *Caller) DoSigned(ctx context.Context, call Call, token *string, signOn func(context.Context) error) (Answer, error) {
+	header := maps.Clone(call.Header)
+	if header == nil {
+		header = map[string]string{}
+	}
+	call.Header = header
+	for again := false; ; again = true {
+		if *token == "" {
+			if err := signOn(ctx); err != nil {
+				return Answer{}, err
+			}
+		}
+		header["Authorization"] = "Bearer " + *token
+		answer, err := c.Do(ctx, call)
+		var refused *StatusError
+		if again || !errors.As(err, &refused) || refused.Code != http.StatusUnauthorized {
+			return answer, err
+		}
+		*token = ""
 	}
 }
 
