@@ -128,7 +128,7 @@ func TestDriftOfWhatDidNotComplete(t *testing.T) {
 		if opened := judgeAll(t, d, []int64{task}); len(opened) > 0 {
 			t.Errorf("%s %s: opened %v, want nothing", c.mode, c.status, opened)
 		}
-		run, _, err := d.RunWithLines(t.Context(), task, db.LogFilter{})
+		run, _, err := d.RunWithLog(t.Context(), task, db.LogFilter{})
 		if err != nil || len(run.Compared.Drifts) != c.said {
 			t.Errorf("page of a %s %s of %d s: %v (%v), want %d drifts", c.status, c.mode, c.seconds, run.Compared.Drifts, err, c.said)
 		}

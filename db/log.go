@@ -31,6 +31,7 @@ type LogFilter struct {
 	// Lines after this id, oldest first (the live stream); or the last ones before this id; or, with neither, the last ones.
 	After, Before int64
 	Limit         int
+	Count         bool // RunWithLog counts all its lines, too
 }
 
 // levels is the condition of a level, written out for the index of what is not an ordinary line. Other levels are none.

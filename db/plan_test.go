@@ -280,7 +280,7 @@ func readPages(t *testing.T, d *db.DB) {
 	must(err)
 	_, err = d.RunRow(ctx, task)
 	must(err)
-	_, _, err = d.RunWithLines(ctx, task, db.LogFilter{Limit: 200})
+	_, _, err = d.RunWithLog(ctx, task, db.LogFilter{Limit: 200})
 	must(err)
 	_, _, err = d.Slots(ctx, db.SlotFilter{WorkflowID: w.ID, Limit: 50})
 	must(err)

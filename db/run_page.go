@@ -74,8 +74,8 @@ type RunEffect struct {
 	Estimated                  bool
 }
 
-// RunWithLog reads one run and, in the same round trip, a stretch of its log; ErrNotFound when there is no run of this id.
-// The filter's TaskID is that id.
+// RunWithLog reads one run and then, in the same round trip, a stretch of its log: of a run that is over, no line comes
+// later. The filter's TaskID is that id; ErrNotFound when there is no run of it.
 func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
 	var r Run
 	var journal Journal
@@ -83,8 +83,17 @@ func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journa
 	queueRun(batch, id, &r)
 	f.TaskID = id
 	f.queue(batch, &journal)
-	f.queueCount(batch, &journal.Count)
-	return r, journal, d.sendRun(ctx, batch, id)
+	if f.Count {
+		f.queueCount(batch, &journal.Count)
+	}
+	err := d.Pool.SendBatch(ctx, batch).Close()
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return r, journal, fmt.Errorf("run %d: %w", id, err)
+	}
+	return r, journal, nil
 }
 
 // RunAgain renews in a run that had ended when it was read what its workflow is in now, and reports whether the run's row
@@ -127,29 +136,6 @@ const (
 // around are the targets of aroundColumns.
 func (r *Run) around() []any {
 	return []any{&r.State, &r.Failed, &r.Severity, &r.Built, &r.NextSlot, &r.OrderBy, &r.OrderAt, &r.Busy, &r.LastEnded}
-}
-
-// RunWithLines reads one run and then, in the same round trip, lines of its log, without counting them: of a run that is
-// over, none comes later. The filter's TaskID is that id.
-func (d *DB) RunWithLines(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
-	var r Run
-	var journal Journal
-	batch := &pgx.Batch{}
-	queueRun(batch, id, &r)
-	f.TaskID = id
-	f.queue(batch, &journal)
-	return r, journal, d.sendRun(ctx, batch, id)
-}
-
-func (d *DB) sendRun(ctx context.Context, batch *pgx.Batch, id int64) error {
-	err := d.Pool.SendBatch(ctx, batch).Close()
-	if errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("run %d: %w", id, ErrNotFound)
-	}
-	if err != nil {
-		return fmt.Errorf("run %d: %w", id, err)
-	}
-	return nil
 }
 
 // queueRun reads one run with its workflow's situation, its steps, its effects and how it stands beside others.

@@ -80,7 +80,7 @@ func TestRunPage(t *testing.T) {
 	d := dbtest.New(t)
 	id := addWorkflow(t, d, "paged", db.Started, false)
 	failed := history(t, d, id)
-	r, _, err := d.RunWithLines(t.Context(), failed, db.LogFilter{})
+	r, _, err := d.RunWithLog(t.Context(), failed, db.LogFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestRunPage(t *testing.T) {
 		UPDATE xtk.workflow_task SET result = '{"steps": ["first", "second", "new", "third"]}' WHERE id = $1`, failed); err != nil {
 		t.Fatal(err)
 	}
-	if r, _, err = d.RunWithLines(t.Context(), failed, db.LogFilter{}); err != nil {
+	if r, _, err = d.RunWithLog(t.Context(), failed, db.LogFilter{}); err != nil {
 		t.Fatal(err)
 	}
 	if steps = ""; len(r.StepList) == 4 {
@@ -110,7 +110,7 @@ func TestRunPage(t *testing.T) {
 	if want := "new third15s"; steps != want {
 		t.Errorf("announced steps to come: got %q, want %q", steps, want)
 	}
-	if _, _, err := d.RunWithLines(t.Context(), 1<<40, db.LogFilter{}); !errors.Is(err, db.ErrNotFound) {
+	if _, _, err := d.RunWithLog(t.Context(), 1<<40, db.LogFilter{}); !errors.Is(err, db.ErrNotFound) {
 		t.Errorf("unknown run: got %v, want not found", err)
 	}
 }

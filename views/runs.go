@@ -14,5 +14,4 @@ type Runs struct {
 	From, To string   // dates of the page's zone
 	Warnings bool     // only runs with warnings
 	Paging   Paging
-	Trouble  string // why the filter was refused
 }

@@ -41,7 +41,7 @@ func (s *Server) liveRun(c echo.Context) error {
 
 // live reads what changed since a line, and the last line read.
 func (s *Server) live(c echo.Context, id, after int64) (views.Live, int64, error) {
-	run, journal, err := s.db.RunWithLines(c.Request().Context(), id, db.LogFilter{After: placeAfter(after), Limit: 500})
+	run, journal, err := s.db.RunWithLog(c.Request().Context(), id, db.LogFilter{After: placeAfter(after), Limit: 500})
 	if err != nil {
 		return views.Live{}, after, err
 	}

@@ -95,6 +95,7 @@ func (s *Server) readRun(c echo.Context, page views.Page, id int64, log views.Lo
 	}
 	read := &runRead{at: time.Now()}
 	read.rings, read.leave = s.bell.subscribe(id) // before it is read, so that nothing comes between
+	filter.Count = true
 	run, journal, err := s.db.RunWithLog(ctx, id, filter)
 	if err != nil {
 		read.leave()
