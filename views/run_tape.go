@@ -126,13 +126,27 @@ func (r Run) runTicks(a axis) []runTick {
 		tick := runTick{x: a.at(at.Sub(a.from))}
 		// A number stands right of its line: the last ones would stand outside, on a phone from a seventh on.
 		clear := (len(ticks) == 0 || at.Sub(a.from) > a.span/14) && at.Sub(a.from) < a.span-a.span/7
-		if gap := (at.Sub(a.from) - now).Abs(); gap > a.span/15 && clear {
+		if clear && a.apart(at.Sub(a.from), now) {
 			tick.text = at.In(r.Zone).Format(layout)
 		}
 		ticks = append(ticks, tick)
 	}
 	return ticks
 }
+
+// apart says that a number does not touch the clock of the needle, which stands in its middle, or ends there when it is late.
+func (a axis) apart(at, now time.Duration) bool {
+	switch {
+	case at > now:
+		return at-now > a.span/15
+	case a.late(now):
+		return now-at > a.span/6
+	}
+	return now-at > a.span/9
+}
+
+// late says that a clock at this place has no room to its right.
+func (a axis) late(at time.Duration) bool { return at > a.span-a.span/10 }
 
 // tapeSays is the run's tape for those who do not see it.
 func (r Run) tapeSays() string {

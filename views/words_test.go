@@ -134,10 +134,11 @@ func TestTapeForThoseWhoDoNotSeeIt(t *testing.T) {
 	}
 }
 
-// TestNumbersOfTheRunTapeStandInIt: no number of a run's axis stands out of the tape, not even on a phone.
+// TestNumbersOfTheRunTapeStandInIt: no number of a run's axis stands out of the tape, not even on a phone, and none
+// touches the clock at the needle where numbers are seen.
 func TestNumbersOfTheRunTapeStandInIt(t *testing.T) {
 	t.Parallel()
-	const phone, number = 328.0, 46.0
+	const phone, laptop, number = 328.0, 760.0, 46.0
 	for took := time.Second; took < 10*time.Hour; took += took / 7 {
 		r := Run{Page: Page{Lang: locale.English, Zone: time.UTC}, State: Failed, Begun: time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC), UsualTo: 2 * took}
 		r.Ended = r.Begun.Add(took)
@@ -149,6 +150,16 @@ func TestNumbersOfTheRunTapeStandInIt(t *testing.T) {
 			}
 			if tick.text != "" {
 				numbers++
+			}
+			// The clock is 60 pixels wide.
+			a := r.runAxis()
+			needle := laptop * float64(took) / float64(a.span)
+			left := needle - 30
+			if a.late(took) {
+				left = needle - 60
+			}
+			if begin := laptop * at / 100; tick.text != "" && begin < needle && begin+number > left {
+				t.Errorf("a run of %s: the number %s at %s touches the clock, which begins at %.0f of %.0f pixels", took, tick.text, tick.x, left, laptop)
 			}
 			if tick.text != "" && phone*at/100+number > phone {
 				t.Errorf("a run of %s: the number %s begins at %s of the tape, want it to end in it", took, tick.text, tick.x)
