@@ -29,11 +29,8 @@ func (c *console) runText(login, path string) (text, page string) {
 	return text, page
 }
 
-// A run that has ended is read and drawn once for all who look at it. What of its page may change is as it is now, and the
-// whole page when the run's row changed, something was written, or a minute is over.
-func TestEndedRunIsKept(t *testing.T) {
-	t.Parallel()
-	c := newConsole(t)
+// runThatEnded is run 7 with a step and 70 lines, seen at noon.
+func (c *console) runThatEnded() {
 	c.atNoon()
 	c.exec(`
 		INSERT INTO xtk.workflow_task (id, workflow_id, node, backend_pid, status, start_date, completion_date)
@@ -47,6 +44,14 @@ func TestEndedRunIsKept(t *testing.T) {
 		INSERT INTO xtk.workflow_log (task_id, workflow_id, message)
 		SELECT 7, workflow_id, 'line <' || i || '>'
 		FROM xtk.workflow_task, generate_series(1, 70) i`)
+}
+
+// A run that has ended is read and drawn once for all who look at it. What of its page may change is as it is now, and the
+// whole page when the run's row changed, something was written, or a minute is over.
+func TestEndedRunIsKept(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	c.runThatEnded()
 	first, _ := c.runText("kim", "/runs/7")
 	keptPage := func() *runRead {
 		t.Helper()
