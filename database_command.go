@@ -55,7 +55,7 @@ func (c config) keySource() db.KeySource { return db.KeySource{Given: c.key, Dir
 func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 	d, err := db.Open(ctx, url)
 	if err != nil {
-		return nil, err
+		return nil, c.unreachable(err)
 	}
 	err = d.CheckKey(ctx, c.keySource())
 	if err == nil {
@@ -75,6 +75,14 @@ func prepare(ctx context.Context, c config, url string) (*db.DB, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// unreachable says of a database that cannot be opened what decides where it is.
+func (c config) unreachable(err error) error {
+	if c.databaseURL != "" {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	return fmt.Errorf("the private PostgreSQL in NIGHTSHIFT_DATA (%s), which runs while nightshift serve does: %w", c.dataDir, err)
 }
 
 // migrateCommand brings the database to this version's schema and catalogue, as serve does when it starts.

@@ -20,14 +20,14 @@ func keyCommand(ctx context.Context, c config, args []string, out io.Writer) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	d, err := db.Open(ctx, url)
+	if err != nil {
+		return c.unreachable(err)
+	}
+	defer d.Close()
 	if err := db.Migrate(ctx, url); err != nil {
 		return err
 	}
-	d, err := db.Open(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
 	if err := d.ReplaceKey(ctx, commandLine("nightshift key replace"), c.keySource()); err != nil {
 		return err
 	}

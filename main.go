@@ -59,6 +59,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if c.name != args[0] {
 			continue
 		}
+		if len(args) > 1 && (args[1] == "--help" || args[1] == "-h") {
+			return c.help(out)
+		}
+		if c.usage == "" && len(args) > 1 {
+			return fmt.Errorf("nightshift %s takes nothing more, but there is %q", c.name, args[1])
+		}
 		settings, err := readConfig(os.Getenv)
 		if err != nil {
 			return err
@@ -66,6 +72,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return c.run(ctx, settings, args[1:], out)
 	}
 	return errors.Join(fmt.Errorf("unknown command %q", args[0]), usage(out))
+}
+
+// help says of one command how it is written and what it does.
+func (c command) help(out io.Writer) error {
+	written := strings.TrimSpace("nightshift " + c.name + " " + c.usage)
+	if c.name == "operator" {
+		written = operatorUsage
+	}
+	_, err := fmt.Fprintf(out, "%s\n\n%s\n", written, c.meaning)
+	return err
 }
 
 func usage(out io.Writer) error {

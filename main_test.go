@@ -388,6 +388,41 @@ func TestOperatorCommand(t *testing.T) {
 	}
 }
 
+// What is not understood is refused before anything is started or written; --help says how each command is written.
+func TestCommandsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, c := range commands() {
+		var out strings.Builder
+		if err := run(t.Context(), []string{c.name, "--help"}, &out); err != nil || !strings.Contains(out.String(), "nightshift "+c.name) || !strings.Contains(out.String(), c.meaning) {
+			t.Errorf("%s --help: got %q, %v; want how it is written and what it does", c.name, out.String(), err)
+		}
+	}
+	for line, want := range map[string]string{
+		"srve": "unknown command", "serve now": `takes nothing more, but there is "now"`, "migrate --dry-run": "takes nothing more", "config all": "takes nothing more",
+		"run": "nightshift run <workflow>", "run cleanup twice": `"twice" is not understood`, "audit": "nightshift audit verify", "key": "nightshift key replace",
+		"operator": "operator add <login>", "operator remove kim": "operator add <login>", "operator add": "operator add <login>", "operator add -label": "operator add <login>",
+		"monitor -all": "nightshift monitor",
+	} {
+		if err := run(t.Context(), strings.Fields(line), io.Discard); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("nightshift %s: got %v, want %q", line, err, want)
+		}
+	}
+	d := dbtest.New(t)
+	c := settingsFor(t, d)
+	for _, args := range [][]string{{"--size", "huge"}, {"--seed", "x"}, {"small"}} {
+		if err := demoCommand(t.Context(), c, args, io.Discard); err == nil || !strings.Contains(err.Error(), args[len(args)-1]) {
+			t.Errorf("demo %v: got %v, want what is not understood", args, err)
+		}
+	}
+	if err := operatorCommand(t.Context(), c, []string{"add", "kim", "lee"}, io.Discard); err == nil || !strings.Contains(err.Error(), `"lee" is not understood`) {
+		t.Errorf("operator add of two: got %v, want a refusal", err)
+	}
+	c.databaseURL = "postgres://kim:hunter2@127.0.0.1:1/none"
+	if err := migrateCommand(t.Context(), c, nil, io.Discard); err == nil || !strings.HasPrefix(err.Error(), "DATABASE_URL: ") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("no PostgreSQL: got %v, want the name of the variable and no password", err)
+	}
+}
+
 // Whoever has another key, or none, is refused by every command that would write, before it has migrated or written
 // anything; a folder without a key gets none.
 func TestCommandsRefuseAnotherKey(t *testing.T) {

@@ -32,7 +32,7 @@ func monitorCommand(ctx context.Context, c config, args []string, out io.Writer)
 	}
 	d, err := db.Open(ctx, url)
 	if err != nil {
-		return err
+		return c.unreachable(err)
 	}
 	defer d.Close()
 	if *missing {

@@ -28,7 +28,8 @@ func commandLine(command string) db.Actor {
 
 // operatorCommand is the way back in when nobody can sign in, and the way to script operators.
 func operatorCommand(ctx context.Context, c config, args []string, out io.Writer) error {
-	if len(args) == 0 || args[0] != "list" && len(args) < 2 {
+	if len(args) == 0 || !slices.Contains([]string{"list", "add", "reset", "disable", "enable", "end-sessions"}, args[0]) ||
+		args[0] != "list" && (len(args) < 2 || strings.HasPrefix(args[1], "-")) {
 		return errors.New(operatorUsage)
 	}
 	return inWords(onDatabase(ctx, c, func(d *db.DB) error {
@@ -52,10 +53,8 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 			_, err = d.EditOperator(ctx, commandLine("nightshift operator"), o.ID, db.OperatorEdit{Login: o.Login, Label: o.Label, Email: o.Email,
 				Language: o.Language, Timezone: o.Timezone, Groups: o.Groups, Rights: o.DirectRights, Disabled: args[0] == "disable"})
 			return err
-		case "end-sessions":
-			return d.EndSessions(ctx, commandLine("nightshift operator"), o.ID, "")
 		}
-		return errors.New(operatorUsage)
+		return d.EndSessions(ctx, commandLine("nightshift operator"), o.ID, "")
 	}))
 }
 
@@ -97,14 +96,17 @@ func listOperators(ctx context.Context, d *db.DB, out io.Writer) error {
 
 func addOperator(ctx context.Context, d *db.DB, c config, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("operator add", flag.ContinueOnError)
-	flags.SetOutput(out)
+	flags.SetOutput(io.Discard)
 	label := flags.String("label", args[0], "name as people read it")
 	email := flags.String("email", "", "address for notices")
 	language := flags.String("language", "en", "language of the console")
 	groups := flags.String("groups", "", "internal names of groups, comma separated")
 	rights := flags.String("rights", "", "named rights besides those of the groups, comma separated")
 	if err := flags.Parse(args[1:]); err != nil {
-		return err
+		return fmt.Errorf("%w\n%s", err, operatorUsage)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("operator add: %q is not understood\n%s", flags.Arg(0), operatorUsage)
 	}
 	if err := knows(ctx, d, list(*groups), list(*rights)); err != nil {
 		return err

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,14 +15,14 @@ import (
 // database in which the workflows are installed, and draws its progress. A database that has data is left as it is, with an error that says so.
 func Command(ctx context.Context, args []string, url string, out io.Writer) error {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(out)
+	flags.SetOutput(io.Discard)
 	sizeName := flags.String("size", string(Small), "small (50 thousand rows), medium (2 million) or large (20 million)")
 	seed := flags.Int64("seed", 1, "the same seed, size and hour give the same rows")
 	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return nil
-		}
 		return fmt.Errorf("demo: %w", err)
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("demo: %q is not understood", flags.Arg(0))
 	}
 	size, err := ParseSize(*sizeName)
 	if err != nil {
