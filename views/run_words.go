@@ -20,7 +20,7 @@ func (r Run) shownState() State {
 // took is how long the run took, or has been on.
 func (r Run) took() time.Duration {
 	if r.Ended.IsZero() {
-		return r.Now.Sub(r.Begun)
+		return max(0, r.Now.Sub(r.Begun)) // it began by the database's clock
 	}
 	return r.Ended.Sub(r.Begun)
 }

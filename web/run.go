@@ -134,6 +134,7 @@ func runStep(step db.RunStep, run db.Run, now time.Time) views.Step {
 	case step.Start != nil:
 		shown.Took = now.Sub(*step.Start)
 	}
+	shown.Took = max(0, shown.Took) // clocks of several machines are a little apart
 	return shown
 }
 
