@@ -196,7 +196,7 @@ func jsonBody(c echo.Context) ([]byte, error) {
 	}
 	body, err := io.ReadAll(c.Request().Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
+		return nil, unread(err, badRequest("the body broke off"))
 	}
 	// PostgreSQL holds no NUL, and a text of ours never needs one.
 	if bytes.Contains(body, []byte(`\u0000`)) && escapedNUL.Match(body) {

@@ -48,7 +48,12 @@ func (s *Server) fail(err error, c echo.Context) {
 	t := traceOf(c.Request().Context())
 	t.err = err
 	if c.Response().Committed {
+		t.half = true
 		return
+	}
+	p := classify(err)
+	if p.status == http.StatusMethodNotAllowed {
+		c.Response().Header().Set(echo.HeaderAllow, methods)
 	}
 	if isAPI(c.Request().URL.Path) {
 		s.failAPI(c, err)
@@ -65,7 +70,6 @@ func (s *Server) fail(err error, c echo.Context) {
 		s.askAgain(c, again)
 		return
 	}
-	p := classify(err)
 	if p.wait > 0 {
 		c.Response().Header().Set("Retry-After", retryAfter(p.wait))
 	}

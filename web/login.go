@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -64,8 +65,11 @@ func form(c echo.Context) (url.Values, error) {
 	if kind, _, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType)); c.Request().ContentLength != 0 && (err != nil || kind != formType) {
 		return nil, &problem{status: http.StatusUnsupportedMediaType, key: "error.not_a_form"}
 	}
+	if c.Request().ContentLength > bodyLimit {
+		return nil, &http.MaxBytesError{Limit: bodyLimit} // before any of it is asked for
+	}
 	if err := c.Request().ParseForm(); err != nil {
-		return nil, formError(err)
+		return nil, unread(err, badInput("form"))
 	}
 	fields := c.Request().PostForm
 	if len(fields) > fieldsAtMost || !cleanValues(fields) {
@@ -74,12 +78,16 @@ func form(c echo.Context) (url.Values, error) {
 	return fields, nil
 }
 
-func formError(err error) error {
+// unread says why the body of a request could not be read: too large, not sent in time, or otherwise bad.
+func unread(err, bad error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	switch {
+	case errors.As(err, &tooLarge):
 		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &problem{status: http.StatusRequestTimeout, key: "error.not_sent", args: []any{int(readWithin.Seconds())}}
 	}
-	return badInput("form")
+	return bad
 }
 
 func signInPath(back string) string {

@@ -44,6 +44,7 @@ var headers = http.Header{
 type trace struct {
 	id, route, operator string
 	err                 error
+	half                bool // the answer had begun when it failed
 }
 
 type traceKey struct{}
@@ -69,13 +70,13 @@ func (s *Server) outermost(e *echo.Echo) http.Handler {
 		c := e.NewContext(r, w)
 		defer func() {
 			if problem := recover(); problem != nil {
-				if problem == http.ErrAbortHandler {
-					panic(problem)
-				}
 				s.logger.Error("panic", "request", t.id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
 				s.fail(errors.New("panic: "+fmt.Sprint(problem)), c)
 			}
 			s.logLine(r, c, t, time.Since(began))
+			if t.half {
+				panic(http.ErrAbortHandler) // cuts the connection: half an answer must not look like a whole one
+			}
 		}()
 		if err := s.admit(r); err != nil {
 			s.fail(err, c)
@@ -94,10 +95,17 @@ func bodyLimitOf(r *http.Request) int64 {
 	return bodyLimit
 }
 
-// admit refuses what no route would answer: another console's name, and what another site made a browser send.
+// methods are those that routes have.
+const methods = "GET, HEAD, POST"
+
+// admit refuses what no route would answer: another console's name, another method, and what another site made a browser
+// send.
 func (s *Server) admit(r *http.Request) error {
 	if !s.ourHost(r) {
 		return &problem{status: http.StatusMisdirectedRequest, key: "error.host"}
+	}
+	if !oneOf(r.Method, http.MethodGet, http.MethodHead, http.MethodPost) {
+		return &problem{status: http.StatusMethodNotAllowed, key: "error.method"}
 	}
 	if !readable(r.URL.Path) || !cleanValues(r.URL.Query()) {
 		return badInput("address")
@@ -124,6 +132,8 @@ func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Du
 		line = append(line, "operator", t.operator)
 	}
 	switch {
+	case t.half:
+		s.logger.Warn("request", append(line, "cut off", t.err.Error())...)
 	case t.err != nil && c.Response().Status >= http.StatusInternalServerError:
 		s.logger.Error("request", append(line, "error", t.err.Error())...)
 	case t.err != nil:

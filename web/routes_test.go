@@ -226,9 +226,11 @@ func TestRoundaboutPaths(t *testing.T) {
 			}
 		}
 	}
-	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace} {
-		if got, _ := c.ask("kim", method, "/operators/reader", nil); got.StatusCode < 400 || got.StatusCode >= 500 {
-			t.Errorf("%s: got %d, want a refusal", method, got.StatusCode)
+	for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodTrace, http.MethodOptions, "PROPFIND"} {
+		for _, path := range []string{"/operators/reader", "/", "/nothing", "/r/", "/static/x", "/api/v1/logon"} {
+			if got, _ := c.ask("kim", method, path, nil); got.StatusCode != http.StatusMethodNotAllowed || got.Header.Get("Allow") != methods {
+				t.Errorf("%s %s: got %d, allowed %q, want 405 and what is allowed", method, path, got.StatusCode, got.Header.Get("Allow"))
+			}
 		}
 	}
 	override := func(r *http.Request) { r.Header.Set("X-HTTP-Method-Override", "POST") }

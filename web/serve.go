@@ -15,6 +15,16 @@ const drain = 5 * time.Second
 // finish is how long requests may go on once the process stops, before their contexts end.
 const finish = 2 * time.Second
 
+// What a connection may take: to send the head of a request and the whole of it, to take the answer (an event stream has
+// a limit for each write instead), and between two requests. A head is largeHead bytes at most.
+const (
+	headWithin  = 5 * time.Second
+	readWithin  = 30 * time.Second
+	writeWithin = time.Minute
+	idleWithin  = 2 * time.Minute
+	largeHead   = 32 << 10
+)
+
 // tailEvery is how often the end of the audit trail goes to the process log.
 const tailEvery = time.Hour
 
@@ -22,14 +32,8 @@ const tailEvery = time.Hour
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	server := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    32 << 10,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-	}
+	server := s.httpServer()
+	server.BaseContext = func(net.Listener) context.Context { return requests }
 	go s.bell.listen(requests)
 	go s.noteTail(ctx)
 	go s.targets.keep(ctx)
@@ -50,6 +54,18 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("stop the console: %w", err)
 	}
 	return server.Close()
+}
+
+// httpServer is the server with its limits.
+func (s *Server) httpServer() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headWithin,
+		ReadTimeout:       readWithin,
+		WriteTimeout:      writeWithin,
+		IdleTimeout:       idleWithin,
+		MaxHeaderBytes:    largeHead,
+	}
 }
 
 // noteTail writes the end of the audit trail to the process log from time to time: outside the database, it shows later
