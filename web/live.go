@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ import (
 
 const (
 	streamWrite = 5 * time.Second  // a reader that takes longer for one write is dropped; it comes back by itself
-	streamLife  = 15 * time.Minute // then the reader comes back by itself
+	streamLife  = 15 * time.Minute // or up to a tenth less, so that those opened together end one by one; then the reader comes back
 	streamCheck = 5 * time.Second  // how often the session and the run are looked at without a ring
 	// Looks at the run take one part in streamShare of the time at most, so that many readers of a busy run see it later rather
 	// than keep the others from their pages. The run itself rings forty times a second at most.
@@ -70,8 +71,7 @@ func (s *Server) streamRun(c echo.Context) error {
 	}
 	leave, ok := s.streams.enter(s.actor(c).ID)
 	if !ok {
-		c.Response().Header().Set("Retry-After", "10")
-		return echo.NewHTTPError(http.StatusServiceUnavailable)
+		return &problem{status: http.StatusServiceUnavailable, key: "error.streams", wait: 10 * time.Second}
 	}
 	defer leave()
 	after, _ := strconv.ParseInt(c.QueryParam("after"), 10, 64)
@@ -81,7 +81,7 @@ func (s *Server) streamRun(c echo.Context) error {
 	rings, end := s.bell.subscribe(id)
 	defer end()
 	stream := newStream(c)
-	ctx, cancel := context.WithTimeout(c.Request().Context(), streamLife)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), streamLife-rand.N(streamLife/10))
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
 	for {
