@@ -165,12 +165,12 @@ type stream struct {
 	controller *http.ResponseController
 }
 
+// newStream begins a stream with its first event: what fails before is an answer of its own.
 func newStream(c echo.Context) *stream {
 	header := c.Response().Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set(echo.HeaderCacheControl, "no-store")
 	header.Set("X-Accel-Buffering", "no")
-	c.Response().WriteHeader(http.StatusOK)
 	return &stream{c.Response(), http.NewResponseController(c.Response().Writer)}
 }
 

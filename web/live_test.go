@@ -114,7 +114,16 @@ func TestStreamOutlastsAnswers(t *testing.T) {
 	c := newConsole(t)
 	address, _ := c.hurried(60)
 	conn := dial(t, address, c.streamText(address, "reader", c.busyRun()))
-	events := bufio.NewScanner(conn)
+	got, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range headers {
+		if value := got.Header.Get(name); value != headers.Get(name) {
+			t.Errorf("the stream's %s: got %q, want %q", name, value, headers.Get(name))
+		}
+	}
+	events := bufio.NewScanner(got.Body)
 	events.Buffer(nil, 64<<20)
 	next := func() string {
 		for events.Scan() {
@@ -144,6 +153,9 @@ func TestNoPlaceForAStream(t *testing.T) {
 	reader, err := c.db.OperatorByLogin(t.Context(), "reader")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got, _ := c.ask("reader", http.MethodGet, "/runs/999999/stream", nil); got.StatusCode != http.StatusNotFound {
+		t.Errorf("a run that there is not: got %d, want 404", got.StatusCode)
 	}
 	for range streamsOne {
 		c.streams.enter(reader.ID)

@@ -132,7 +132,7 @@ func (s *Server) logLine(r *http.Request, c echo.Context, t *trace, took time.Du
 		line = append(line, "operator", t.operator)
 	}
 	switch {
-	case t.half:
+	case t.half && r.Context().Err() == nil: // otherwise who asked has gone
 		s.logger.Warn("request", append(line, "cut off", t.err.Error())...)
 	case t.err != nil && c.Response().Status >= http.StatusInternalServerError:
 		s.logger.Error("request", append(line, "error", t.err.Error())...)
@@ -204,7 +204,7 @@ func (s *Server) allow(c echo.Context, r route) error {
 	if sessionless(r) {
 		return nil
 	}
-	who := visit.IP.String()
+	who := s.house(c.Request())
 	if visit.Operator != nil {
 		who = "operator " + strconv.FormatInt(visit.Operator.ID, 10)
 		traceOf(c.Request().Context()).operator = visit.Operator.Login
