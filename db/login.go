@@ -85,18 +85,18 @@ func refusal(known, ok bool, o Operator, program bool) string {
 }
 
 // throttle is the rule of waiting, in seconds, 0 for none. Five failures of a login from an address in 15 minutes, or
-// thirty of an address: wait until 15 minutes after the one that counts. Fifty failures of a login in an hour, wherever
+// thirty of an address, where an IPv6 network of 64 bits counts as one: wait until 15 minutes after the one that counts. Fifty failures of a login in an hour, wherever
 // from: one attempt each 30 s, except from an address from which this login got in during the last 30 days, so that
 // nobody locks somebody else out. A success clears the failures of its login and address before it.
 const throttle = `
 	WITH tried AS (
-		SELECT lower(login) = $1 AS of_login, ip = $2::inet AS of_ip, created
+		SELECT lower(login) = $1 AS of_login, ip BETWEEN $2::inet AND $3::inet AS of_ip, created
 		FROM xtk.login_attempt
 		WHERE created > now() - interval '1 hour' AND NOT success AND reason <> 'throttled'
-		  AND (lower(login) = $1 OR ip = $2::inet)),
+		  AND (lower(login) = $1 OR ip BETWEEN $2::inet AND $3::inet)),
 	known AS (
 		SELECT max(created) AS last_success FROM xtk.login_attempt
-		WHERE lower(login) = $1 AND ip = $2::inet AND success AND created > now() - interval '30 days')
+		WHERE lower(login) = $1 AND ip BETWEEN $2::inet AND $3::inet AND success AND created > now() - interval '30 days')
 	SELECT GREATEST(0, ceil(EXTRACT(epoch FROM GREATEST(
 		(SELECT created FROM tried, known
 		 WHERE of_login AND of_ip AND created > COALESCE(last_success, '-infinity')
@@ -106,17 +106,31 @@ const throttle = `
 		 WHERE of_login AND last_success IS NULL
 		 HAVING count(*) >= 50)) - now())))::int`
 
+// house are the first and the last address of those that count as one: who has an IPv6 address has 2^64 of them.
+func house(ip netip.Addr) (first, last string) {
+	ip = ip.Unmap().WithZone("")
+	if !ip.Is6() {
+		return addrText(ip), addrText(ip)
+	}
+	from, to := ip.As16(), ip.As16()
+	for i := 8; i < 16; i++ {
+		from[i], to[i] = 0, 0xff
+	}
+	return netip.AddrFrom16(from).String(), netip.AddrFrom16(to).String()
+}
+
 // beginAttempt counts the attempt as failed until it has succeeded. Attempts with one login take turns.
 func (d *DB) beginAttempt(ctx context.Context, name string, operatorID int64, a Attempt) (int64, error) {
 	var id int64
 	var wait *int
+	first, last := house(a.IP)
 	turn := fnv.New32a()
 	_, _ = turn.Write([]byte(name))
 	err := d.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(7303, $1)`, int32(turn.Sum32())); err != nil {
 			return err
 		}
-		if err := tx.QueryRow(ctx, throttle, name, addrText(a.IP)).Scan(&wait); err != nil {
+		if err := tx.QueryRow(ctx, throttle, name, first, last).Scan(&wait); err != nil {
 			return err
 		}
 		reason := "being checked"

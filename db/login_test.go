@@ -176,6 +176,29 @@ func TestSignInThrottledByAddressAndLogin(t *testing.T) {
 	}
 }
 
+// Who has an IPv6 address has a network of them: its failures count together, those of the next network do not.
+func TestSignInThrottledByNetwork(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	firstAdministrator(t, d)
+	if _, err := d.Pool.Exec(t.Context(), `
+		INSERT INTO xtk.login_attempt (login, ip, success, reason)
+		SELECT 'x' || n, ('2001:db8:0:7::' || to_hex(n * 2000))::inet, false, 'wrong password' FROM generate_series(1, 30) n`); err != nil {
+		t.Fatal(err)
+	}
+	var wait *db.Throttled
+	for _, within := range []string{"2001:db8:0:7::", "2001:db8:0:7:ffff:ffff:ffff:ffff"} {
+		if err := signIn(t, d, "kim", password, netip.MustParseAddr(within)); !errors.As(err, &wait) {
+			t.Errorf("from %s: got %v, want to wait", within, err)
+		}
+	}
+	for _, outside := range []string{"2001:db8:0:6:ffff:ffff:ffff:ffff", "2001:db8:0:8::"} {
+		if err := signIn(t, d, "kim", password, netip.MustParseAddr(outside)); err != nil {
+			t.Errorf("from %s: got %v, want no wait", outside, err)
+		}
+	}
+}
+
 func TestCheckPassword(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{password, "correct horse battery", "비밀번호는 길어야 좋습니다", "x9!Lm2#qTz8&", "Tr4mway under the elm", strings.Repeat("ab1 cd2-", 15) + "z"} {

@@ -35,6 +35,17 @@ func (s *Server) clientIP(r *http.Request) netip.Addr {
 	return address
 }
 
+// house is who is counted: an address or, as a house has many of them, a network of IPv6.
+func (s *Server) house(r *http.Request) string {
+	ip := s.clientIP(r)
+	if ip.Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return ip.String()
+}
+
 func (s *Server) trusted(address netip.Addr) bool {
 	return slices.ContainsFunc(s.config.TrustedProxies, func(network netip.Prefix) bool { return network.Contains(address) })
 }

@@ -353,6 +353,31 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+// Who has an IPv6 address has a network of them: its requests count together, those of the next network do not.
+func TestLimitOfANetwork(t *testing.T) {
+	t.Parallel()
+	c := bareConsole(t)
+	at := time.Now()
+	c.limits.now = func() time.Time { return at }
+	post := func(path, from string) int {
+		got, _ := c.ask("", http.MethodPost, path, nil, func(r *http.Request) { r.RemoteAddr = "[" + from + "]:1" })
+		return got.StatusCode
+	}
+	for path, limit := range map[string]int{"/preferences": postsAtOnce, "/api/v1/logon": readsAtOnce} {
+		for n := range limit {
+			if got := post(path, fmt.Sprintf("2001:db8::%x", n)); got == http.StatusTooManyRequests {
+				t.Fatalf("%s, request %d: refused within the limit", path, n+1)
+			}
+		}
+		if got := post(path, "2001:db8::ffff:1"); got != http.StatusTooManyRequests {
+			t.Errorf("%s, one too many from another address of the network: got %d, want 429", path, got)
+		}
+		if got := post(path, "2001:db8:0:1::1"); got == http.StatusTooManyRequests {
+			t.Errorf("%s, from the next network: refused", path)
+		}
+	}
+}
+
 // PostgreSQL that hangs uses up the time of the request; whoever waited gets the page that says so, not a bare line.
 func TestHangingDatabase(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,7 @@ func (s *Server) allowAPI(c echo.Context, r route) error {
 			return refused
 		}
 	}
-	who := "instance at " + visit.IP.String()
+	who := "instance at " + s.house(c.Request())
 	if caller.ID != 0 {
 		who = "instance " + strconv.FormatInt(caller.ID, 10)
 	}

@@ -67,26 +67,15 @@ func (s *Server) admitHit(r *http.Request) error {
 	case len(r.URL.RawQuery) > hitQuery:
 		return &problem{status: http.StatusRequestURITooLong, key: "error.too_large"}
 	}
-	if wait := s.hits.spend(s.hitter(r), hitsPerSecond, hitsAtOnce); wait > 0 {
+	if wait := s.hits.spend(s.house(r), hitsPerSecond, hitsAtOnce); wait > 0 {
 		return &problem{status: http.StatusTooManyRequests, key: "error.too_many", wait: wait}
 	}
 	return nil
 }
 
-// hitter is who is counted: an address or, as a house has many of them, a network of IPv6.
-func (s *Server) hitter(r *http.Request) string {
-	ip := s.clientIP(r)
-	if ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return ip.String()
-}
-
 // miss counts a hit that memory cannot answer: who guesses ids is stopped before the database is asked.
 func (s *Server) miss(r *http.Request) error {
-	if wait := s.hits.spend("miss "+s.hitter(r), missesPerSecond, missesAtOnce); wait > 0 {
+	if wait := s.hits.spend("miss "+s.house(r), missesPerSecond, missesAtOnce); wait > 0 {
 		return &problem{status: http.StatusTooManyRequests, key: "error.too_many", wait: wait}
 	}
 	return nil
