@@ -97,8 +97,9 @@ func auditDetail(detail map[string]any) (string, error) {
 	return strings.TrimSuffix(text.String(), "\n"), nil
 }
 
-// AuditAlone writes an entry that no change goes with, such as a refusal.
+// AuditAlone writes an entry that no change goes with, such as a refusal, also of who only wanted to read.
 func (d *DB) AuditAlone(ctx context.Context, e AuditEntry) error {
+	ctx = writing(ctx)
 	return d.inTx(ctx, func(tx pgx.Tx) error { return d.Audit(ctx, tx, e) })
 }
 

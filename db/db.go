@@ -4,6 +4,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,12 +25,13 @@ const (
 
 const (
 	minimumVersion = 15
-	poolSize       = 10
+	connectWithin  = 5 * time.Second // to each host of the URL: one that is silent does not keep us from the next
+	poolSize       = 8               // of connections that may write, and of those that only read
 )
 
 // DB is one Nightshift database. Lists, forms and log lines go through the pool; a run has a session of its own.
 type DB struct {
-	Pool *pgxpool.Pool
+	Pool *Pool
 
 	url     string
 	key     []byte
@@ -45,6 +47,12 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err)
 	}
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol {
+		return nil, errors.New("database URL: default_query_exec_mode=simple_protocol would write values into the statements' text, leave it out")
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectWithin
+	}
 	if !strings.Contains(url, "pool_max_conns") {
 		config.MaxConns = poolSize
 	}
@@ -55,8 +63,7 @@ func Open(ctx context.Context, url string) (*DB, error) {
 		"lock_timeout":                        "2s",
 		"idle_in_transaction_session_timeout": "60s",
 	})
-	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error { return checkVersion(conn) }
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := newPool(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

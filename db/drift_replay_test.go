@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"nightshift/db"
 	"nightshift/db/dbtest"
@@ -64,13 +65,16 @@ func load(t *testing.T, d *db.DB, workflow string, runs []replayed) []int64 {
 		t.Fatal(err)
 	}
 	ids := make([]int64, len(runs))
-	_, err = d.Pool.CopyFrom(t.Context(), pgx.Identifier{"xtk", "workflow_task"},
-		[]string{"id", "workflow_id", "status", "node", "backend_pid", "due_at", "start_date", "completion_date", "rows_changed"},
-		pgx.CopyFromSlice(len(runs), func(i int) ([]any, error) {
-			r := runs[i]
-			ids[i] = first + int64(i)
-			return []any{ids[i], id, "completed", "test", 1, r.at, r.at, r.at.Add(time.Duration(r.seconds * float64(time.Second))), int64(r.rows)}, nil
-		}))
+	rows := pgx.CopyFromSlice(len(runs), func(i int) ([]any, error) {
+		r := runs[i]
+		ids[i] = first + int64(i)
+		return []any{ids[i], id, "completed", "test", 1, r.at, r.at, r.at.Add(time.Duration(r.seconds * float64(time.Second))), int64(r.rows)}, nil
+	})
+	err = d.Pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
+		_, err := conn.CopyFrom(t.Context(), pgx.Identifier{"xtk", "workflow_task"},
+			[]string{"id", "workflow_id", "status", "node", "backend_pid", "due_at", "start_date", "completion_date", "rows_changed"}, rows)
+		return err
+	})
 	if err == nil {
 		_, err = d.Pool.Exec(t.Context(), `SELECT setval(pg_get_serial_sequence('xtk.workflow_task', 'id'), (SELECT max(id) FROM xtk.workflow_task))`)
 	}

@@ -225,7 +225,7 @@ func TestPagesNeverReadWholeTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	readPages(t, &db.DB{Pool: pool})
+	readPages(t, &db.DB{Pool: db.PoolOf(pool)})
 	large := largeTables(t, d)
 	if len(large) < 5 || len(sent.statements) < 10 {
 		t.Fatalf("%d large tables, %d statements: want something to look at", len(large), len(sent.statements))

@@ -3,9 +3,12 @@ package db_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -139,24 +142,86 @@ func TestSessionSettings(t *testing.T) {
 	}
 }
 
+// The limits that Open gives hold on both groups of connections where the URL leaves them open.
 func TestPoolSettings(t *testing.T) {
 	t.Parallel()
 	url := dbtest.Blank(t)
-	if err := db.Migrate(t.Context(), url); err != nil {
+	own := strings.NewReplacer("?statement_timeout=60000", "", "&statement_timeout=60000", "", " statement_timeout=60000", "").Replace(url)
+	if own == url {
+		t.Fatal("the tests' URL has no statement_timeout to take away")
+	}
+	for url, timeout := range map[string]string{url: "1min", own: "5s"} {
+		d, err := db.Open(t.Context(), url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		for readOnly, ctx := range map[string]context.Context{"off": t.Context(), "on": db.Reading(t.Context())} {
+			for name, want := range map[string]string{
+				"application_name": "nightshift", "client_connection_check_interval": "1s", "lock_timeout": "2s",
+				"idle_in_transaction_session_timeout": "1min", "statement_timeout": timeout, "default_transaction_read_only": readOnly,
+			} {
+				var got string
+				if err := d.Pool.QueryRow(ctx, `SELECT current_setting($1)`, name).Scan(&got); err != nil || got != want {
+					t.Errorf("%s where default_transaction_read_only is %s: got %q, error %v, want %q", name, readOnly, got, err, want)
+				}
+			}
+		}
+		// PostgreSQL shows it on TCP only.
+		if got := d.Pool.Config().ConnConfig.RuntimeParams["tcp_user_timeout"]; got != "15s" {
+			t.Errorf("tcp_user_timeout: got %q, want 15s", got)
+		}
+	}
+}
+
+// Values never become part of a statement's text.
+func TestSimpleProtocolIsRefused(t *testing.T) {
+	t.Parallel()
+	d, err := db.Open(t.Context(), withSetting(dbtest.Blank(t), "default_query_exec_mode=simple_protocol"))
+	if err == nil {
+		d.Close()
+		t.Error("a URL with the simple protocol was taken")
+	}
+}
+
+// withSetting adds a setting to a connection string, in either of its two forms.
+func withSetting(url, setting string) string {
+	switch {
+	case !strings.Contains(url, "://"):
+		return url + " " + setting
+	case strings.Contains(url, "?"):
+		return url + "&" + setting
+	}
+	return url + "?" + setting
+}
+
+// A host that takes connections and says nothing does not keep us from the next one, not even for a run's session.
+func TestSilentHost(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Blank(t)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := db.Open(t.Context(), url)
+	var listen net.ListenConfig
+	silent, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	port := silent.Addr().(*net.TCPAddr).Port
+	hosts := fmt.Sprintf("host=127.0.0.1,%s port=%d,%d user=%s dbname=%s password='%s' sslmode=disable",
+		config.Host, port, config.Port, config.User, config.Database, config.Password)
+	ctx, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
+	d, err := db.Open(ctx, hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	for name, want := range map[string]string{
-		"application_name": "nightshift", "client_connection_check_interval": "1s", "lock_timeout": "2s",
-		"idle_in_transaction_session_timeout": "1min", "statement_timeout": "1min",
-	} {
-		var got string
-		if err := d.Pool.QueryRow(t.Context(), `SELECT current_setting($1)`, name).Scan(&got); err != nil || got != want {
-			t.Errorf("%s of the pool: got %q, error %v, want %q (statement_timeout as the URL says)", name, got, err, want)
-		}
+	session, err := d.RunSession(ctx, "nightshift x #1")
+	if err != nil {
+		t.Fatal(err)
 	}
+	_ = session.Close(ctx)
 }

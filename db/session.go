@@ -120,7 +120,7 @@ func (s SessionStore) CommitCtx(ctx context.Context, token string, data []byte, 
 	if err != nil {
 		return fmt.Errorf("write the session: %w", err)
 	}
-	visit := visitOf(ctx)
+	visit, ctx := visitOf(ctx), writing(ctx)
 	if visit.SignsIn == 0 {
 		_, err = s.db.Pool.Exec(ctx, `
 			UPDATE xtk.session_info SET data = $2
@@ -161,7 +161,7 @@ func (s SessionStore) DeleteCtx(ctx context.Context, token string) error {
 	if err != nil {
 		return nil
 	}
-	if _, err := s.db.Pool.Exec(ctx, `
+	if _, err := s.db.Pool.Exec(writing(ctx), `
 		UPDATE xtk.session_info SET revoked_at = now()
 		WHERE token_hash = $1 AND revoked_at IS NULL`, hash); err != nil {
 		return fmt.Errorf("end the session: %w", err)
@@ -174,7 +174,7 @@ func (d *DB) Seen(ctx context.Context, v *Visit) error {
 	if v.Session == "" || time.Since(v.LastSeen) < seenEvery {
 		return nil
 	}
-	_, err := d.Pool.Exec(ctx, `
+	_, err := d.Pool.Exec(writing(ctx), `
 		UPDATE xtk.session_info SET last_seen = now()
 		WHERE left(encode(token_hash, 'hex'), 16) = $1 AND operator_id = $2
 		  AND revoked_at IS NULL AND last_seen < now() - interval '1 minute'`, v.Session, v.Operator.ID)

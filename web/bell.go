@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"nightshift/db"
 )
 
 // bell tells readers of a run's log that there is something new, never what: each reader asks the database for the
 // lines after its last one, so that nothing is lost in a burst. One LISTEN connection serves the whole process.
 type bell struct {
-	url    string
+	db     *db.DB
 	logger *slog.Logger
 	heard  func() // is called at every ring, before readers are woken; nil: nobody
 
@@ -21,8 +23,8 @@ type bell struct {
 	readers map[int64]map[chan struct{}]struct{}
 }
 
-func newBell(url string, logger *slog.Logger) *bell {
-	return &bell{url: url, logger: logger, readers: map[int64]map[chan struct{}]struct{}{}}
+func newBell(d *db.DB, logger *slog.Logger) *bell {
+	return &bell{db: d, logger: logger, readers: map[int64]map[chan struct{}]struct{}{}}
 }
 
 // subscribe returns a channel that holds one token whenever the run has something new, and its end.
@@ -84,7 +86,9 @@ func (b *bell) listen(ctx context.Context) {
 }
 
 func (b *bell) listenOnce(ctx context.Context, connected func()) error {
-	conn, err := pgx.Connect(ctx, b.url)
+	config := b.db.Pool.Config().ConnConfig
+	config.RuntimeParams["application_name"] = "nightshift live log"
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}

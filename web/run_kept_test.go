@@ -189,7 +189,7 @@ func TestRunEndsWhileItsPageIsDrawn(t *testing.T) {
 // What is kept of ended runs stays within its bounds, and nothing that was dropped listens to the bell.
 func TestEndedRunsHaveBounds(t *testing.T) {
 	t.Parallel()
-	e, b := &endedRuns{pages: map[runPageAsked]*runRead{}}, newBell("", slog.New(slog.DiscardHandler))
+	e, b := &endedRuns{pages: map[runPageAsked]*runRead{}}, newBell(nil, slog.New(slog.DiscardHandler))
 	keep := func(id int64, page views.Run) {
 		t.Helper()
 		read := &runRead{shown: page, at: time.Now()}

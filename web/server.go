@@ -232,7 +232,7 @@ func (s *Server) apiRoutes() []route {
 func New(c Config) *Server {
 	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter(),
 		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
-	s.night, s.bell = &night{db: c.DB}, newBell(c.DB.URL(), c.Logger)
+	s.night, s.bell = &night{db: c.DB}, newBell(c.DB, c.Logger)
 	s.bell.heard = s.lists.forget
 	s.ended = &endedRuns{pages: map[runPageAsked]*runRead{}}
 	s.probes = &probes{dir: c.Indicators, logger: c.Logger, within: probeWithin}
@@ -254,11 +254,15 @@ func New(c Config) *Server {
 	return s
 }
 
-// ServeHTTP answers one request. Hits of the redirection go past what the console does around its pages.
+// ServeHTTP answers one request. What reads can change nothing: PostgreSQL refuses it. Hits of the redirection go past
+// what the console does around its pages.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isHit(r.URL.Path) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		s.echo.ServeHTTP(w, r)
-		return
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		r = r.WithContext(db.Reading(r.Context()))
+		if isHit(r.URL.Path) {
+			s.echo.ServeHTTP(w, r)
+			return
+		}
 	}
 	s.handler.ServeHTTP(w, r)
 }
