@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"encoding/base64"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,6 +26,11 @@ func (d *DB) OccupyHashing() func() {
 			<-d.hashing
 		}
 	}
+}
+
+// HashAlone computes the hash of a password without a database, as many at once as a process may.
+func HashAlone() func(ctx context.Context, password string) (string, error) {
+	return (&DB{hashing: make(chan struct{}, hashesAtOnce)}).hash
 }
 
 // AuditSum is the keyed hash of a row of the audit trail.
