@@ -48,6 +48,9 @@ func serveCommand(ctx context.Context, c config, _ []string, out io.Writer) (err
 		return err
 	}
 	defer d.Close()
+	if err := d.RoomForNode(ctx); err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("NIGHTSHIFT_LISTEN: %w", err)

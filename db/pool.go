@@ -105,3 +105,24 @@ func (p *Pool) Close() {
 	p.reading.Close()
 	p.writing.Close()
 }
+
+// nodeSessions is what a node needs beside the pool: two connections that listen, one that claims, two that send, three
+// ready for runs.
+const nodeSessions = 8
+
+// RoomForNode refuses a PostgreSQL that does not take as many connections as one node may open: it would work until
+// the night in which it needs them.
+func (d *DB) RoomForNode(ctx context.Context) error {
+	needed := int(d.Pool.writing.Config().MaxConns+d.Pool.reading.Config().MaxConns) + nodeSessions
+	var taken int
+	if err := d.Pool.QueryRow(ctx, `
+		SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)
+		FROM pg_settings
+		WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')`).Scan(&taken); err != nil {
+		return fmt.Errorf("room for a node: %w", err)
+	}
+	if taken < needed {
+		return fmt.Errorf("PostgreSQL takes %d connections, a node may need %d: raise max_connections, or lower pool_max_conns in DATABASE_URL", taken, needed)
+	}
+	return nil
+}

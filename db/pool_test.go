@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -128,5 +129,20 @@ func TestGroupsDoNotWaitForEachOther(t *testing.T) {
 	var one int
 	if err := d.Pool.QueryRow(db.Reading(t.Context()), `SELECT 1`).Scan(&one); err != nil {
 		t.Errorf("got %v, want an answer although no connection that may write is free", err)
+	}
+}
+
+// A server with fewer connections than a node may open is refused in words that name both numbers.
+func TestRoomForNode(t *testing.T) {
+	t.Parallel()
+	for setting, want := range map[string]string{"pool_max_conns=8": "", "pool_max_conns=5000": "may need 10008"} {
+		d, err := db.Open(t.Context(), withSetting(dbtest.Blank(t), setting))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if err := d.RoomForNode(t.Context()); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", setting, err, want)
+		}
 	}
 }
