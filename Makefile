@@ -22,7 +22,7 @@ test: install-test ## all tests: generated code, lint, unit and database tests, 
 	@echo; echo "all tests passed"
 
 build: ## build bin/nightshift
-	@go build -ldflags "-s -w" -o bin/nightshift .
+	@go build -trimpath -ldflags "-s -w" -o bin/nightshift .
 
 demo: install-run build ## load a demo database: SIZE=small|medium|large SEED=1
 	@bin/nightshift demo --size $(SIZE) --seed $(SEED)
