@@ -53,6 +53,9 @@ type measures struct {
 }
 
 func (m measures) observe(route, method string, status int, took time.Duration) {
+	if !routed(method) {
+		method = "other" // a visitor may think up any number of them
+	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 }
 

@@ -98,13 +98,17 @@ func bodyLimitOf(r *http.Request) int64 {
 // methods are those that routes have.
 const methods = "GET, HEAD, POST"
 
+func routed(method string) bool {
+	return oneOf(method, http.MethodGet, http.MethodHead, http.MethodPost)
+}
+
 // admit refuses what no route would answer: another console's name, another method, and what another site made a browser
 // send.
 func (s *Server) admit(r *http.Request) error {
 	if !s.ourHost(r) {
 		return &problem{status: http.StatusMisdirectedRequest, key: "error.host"}
 	}
-	if !oneOf(r.Method, http.MethodGet, http.MethodHead, http.MethodPost) {
+	if !routed(r.Method) {
 		return &problem{status: http.StatusMethodNotAllowed, key: "error.method"}
 	}
 	if !readable(r.URL.Path) || !cleanValues(r.URL.Query()) {

@@ -238,3 +238,16 @@ func TestRoundaboutPaths(t *testing.T) {
 		t.Errorf("a method override: got %d, want 404 and the session as it was", got.StatusCode)
 	}
 }
+
+// Methods that a visitor thinks up fill no memory: all are counted as one.
+func TestStrangeMethodsCountAsOne(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	for n := range 50 {
+		c.ask("", fmt.Sprint("M", n), "/nothing", nil)
+	}
+	_, body := c.ask("kim", http.MethodGet, "/metrics", nil)
+	if got := strings.Count(body, `nightshift_http_request_seconds_count{method="other"`); got != 1 || strings.Contains(body, `method="M1"`) {
+		t.Errorf("got %d lines of other methods, want 1 and no other:\n%s", got, body)
+	}
+}
