@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -30,6 +31,7 @@ const tailEvery = time.Hour
 
 // Serve answers requests on a listener until ctx ends, then lets those that run come to their end.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	s.warnWithoutTLS()
 	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := s.httpServer()
@@ -54,6 +56,18 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		return fmt.Errorf("stop the console: %w", err)
 	}
 	return server.Close()
+}
+
+// warnWithoutTLS says in the process log that whoever listens on the way reads along, unless the way stays on this machine.
+func (s *Server) warnWithoutTLS() {
+	if s.secure() || s.config.URL == nil {
+		return
+	}
+	name := s.config.URL.Hostname()
+	if ip, err := netip.ParseAddr(name); name == "localhost" || err == nil && ip.IsLoopback() {
+		return
+	}
+	s.logger.Warn("passwords and sessions cross the network in the clear: give NIGHTSHIFT_URL an https address", "url", s.config.URL.String())
 }
 
 // httpServer is the server with its limits.

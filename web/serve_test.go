@@ -2,11 +2,14 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +94,23 @@ func TestLargeHeader(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Errorf("stop: got %v", err)
+	}
+}
+
+// A console that is reached over the network without TLS says so when it starts.
+func TestWarnsWithoutTLS(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{"http://console.example": true, "http://10.0.0.7:8080": true, "https://console.example": false,
+		"http://localhost:8080": false, "http://127.0.0.1:8080": false, "http://[::1]:8080": false} {
+		where, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		s := &Server{config: Config{URL: where}, logger: slog.New(slog.NewJSONHandler(&log, nil))}
+		s.warnWithoutTLS()
+		if got := strings.Contains(log.String(), "in the clear"); got != want {
+			t.Errorf("%s: warned %t, want %t", address, got, want)
+		}
 	}
 }
