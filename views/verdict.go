@@ -127,10 +127,16 @@ func (r Run) remaining() time.Duration {
 	return left
 }
 
+// endless is a step of which nobody knows how long it still takes: it does not count, and takes longer than usual, as one
+// does that waits for a lock.
+func (s Step) endless() bool {
+	return s.State == Running && s.share() <= .02 && s.Took > s.Usual+s.Usual/2+time.Second
+}
+
 func (r Run) left() string {
 	left := r.remaining()
 	switch {
-	case left < time.Second:
+	case left < time.Second, slices.ContainsFunc(r.Steps, Step.endless):
 		return ""
 	case r.UsualTo == 0, r.drifts("slower"):
 		return r.T("verdict.left", r.About(left))

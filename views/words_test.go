@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -108,12 +109,20 @@ func TestVerdicts(t *testing.T) {
 	slow.Drifts = []Drift{driftOf(8841, slow.Ended)}
 	rehearsed := runOf(page)
 	rehearsed.State, rehearsed.Ended, rehearsed.Simulated = Stopped, page.Now, true
+	waiting := runOf(page)
+	waiting.Steps = slices.Clone(waiting.Steps)
+	for i, step := range waiting.Steps {
+		if step.State == Running {
+			waiting.Steps[i].Total, waiting.Steps[i].Took = 0, 2*step.Usual+time.Minute
+		}
+	}
 	empty := Run{Page: page, State: Finished, Begun: page.Now.Add(-time.Second), Ended: page.Now}
 	for _, check := range []struct {
 		run  Run
 		want string
 	}{
 		{live, "1,079,397 rows deleted so far, 13 of 26 steps done. Nothing has failed. About 8 min left, within its usual time."},
+		{waiting, "1,079,397 rows deleted so far, 13 of 26 steps done. Nothing has failed."},
 		{failed, "canceling statement due to lock timeout ended it at step 14 of 26. 1,079,397 rows deleted before it ended; that stays. 12 steps did not run. The workflow waits, paused: Thu 30 Jul 04:00 will be skipped unless it is resumed."},
 		{ended, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed. It took as long as usual."},
 		{slow, "1,079,397 rows deleted in 25 m 51 s. Nothing has failed."},
