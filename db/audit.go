@@ -180,17 +180,24 @@ func scanAudit(row pgx.CollectableRow) (AuditRow, error) {
 	return r, err
 }
 
-// VerifyAudit computes the chain again, from the end of the last purge or the first entry of the instance's key, whichever
-// is later: what a lost key sealed nobody can check. It returns how many rows hold and the number of
+// VerifyAudit computes the chain again, from the end of the last purge or from the entry that tells of the instance's key
+// replaced, whichever is later: what a lost key sealed nobody can check. It returns how many rows hold and the number of
 // the first that does not: changed, gone, moved or slipped in; 0 when all hold. What was cut off at the new end shows
 // only against a tail noted elsewhere, see AuditTail.
 func (d *DB) VerifyAudit(ctx context.Context) (count, firstBad int64, err error) {
 	var seq int64
 	var hash []byte
+	// That entry is checked like all others, so nobody without the key puts the beginning behind what he changed.
 	err = d.Pool.QueryRow(ctx, `
 		SELECT seq, hash
-		FROM (SELECT seq, hash FROM xtk.audit_anchor
-		      UNION ALL SELECT a.seq, a.hash FROM xtk.audit a JOIN xtk.instance_key k ON a.seq = k.first_seq - 1) AS before
+		FROM (SELECT seq, hash
+		      FROM xtk.audit_anchor
+		      UNION ALL
+		      SELECT first.seq - 1, first.prev_hash
+		      FROM xtk.instance_key k
+		      JOIN xtk.audit first ON first.seq = k.first_seq
+		      WHERE first.entity_type = 'key'
+		        AND first.action = 'Replaced') AS begin
 		ORDER BY seq DESC
 		LIMIT 1`).Scan(&seq, &hash)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {

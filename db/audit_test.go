@@ -85,6 +85,8 @@ func TestAuditTamperingShows(t *testing.T) {
 		"deleted":    {`DELETE FROM xtk.audit WHERE seq = 4`, 4},
 		"first":      {`DELETE FROM xtk.audit WHERE seq = 1`, 1},
 		"swapped":    {`UPDATE xtk.audit SET seq = CASE seq WHEN 2 THEN -3 ELSE -2 END WHERE seq IN (2, 3); UPDATE xtk.audit SET seq = -seq WHERE seq < 0`, 2},
+		"key":        {`UPDATE xtk.audit SET operator_login = 'lee' WHERE seq = 3; INSERT INTO xtk.instance_key (check_value, first_seq) VALUES (sha256('x'), 5)`, 3},
+		"new key":    {`UPDATE xtk.audit SET entity_type = 'key', action = 'Replaced' WHERE seq = 4; INSERT INTO xtk.instance_key (check_value, first_seq) VALUES (sha256('x'), 4)`, 4},
 		"slipped in": {`INSERT INTO xtk.audit (seq, entity_type, entity, action, operator_login, prev_hash, hash) SELECT 7, 'workflow', 'x', 'Stop', 'kim', hash, '\x00' FROM xtk.audit WHERE seq = 6`, 7},
 	} {
 		t.Run(name, func(t *testing.T) {

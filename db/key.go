@@ -91,7 +91,7 @@ func (d *DB) ReplaceKey(ctx context.Context, actor Actor, from KeySource) error 
 			return err
 		}
 		if nodes > 0 {
-			return fmt.Errorf("%d processes work with the key of this instance, so it is not lost: stop them first", nodes)
+			return fmt.Errorf("it is in use, so it is not lost: stop all nodes first, %d running", nodes)
 		}
 		key, err := from.key()
 		if err != nil {

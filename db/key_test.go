@@ -261,7 +261,7 @@ func TestReplaceKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := recorded(t, d)
-	if err := d.ReplaceKey(t.Context(), boss, found); err == nil || !strings.Contains(err.Error(), "stop them first") {
+	if err := d.ReplaceKey(t.Context(), boss, found); err == nil || !strings.Contains(err.Error(), "stop all nodes first") {
 		t.Errorf("while a node is up: got %v, want a refusal", err)
 	}
 	if err := session.Close(t.Context()); err != nil {

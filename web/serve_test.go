@@ -33,7 +33,7 @@ func listening(t *testing.T) (address string, stop func() error) {
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(drain + 2*time.Second):
+		case <-time.After(drain + time.Minute):
 			return fmt.Errorf("it still serves after %s", drain)
 		}
 	}
