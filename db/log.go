@@ -125,23 +125,32 @@ func (f LogFilter) queue(batch *pgx.Batch, into *Journal) {
 // LogCount is how many lines a journal has, each up to CountCap + 1.
 type LogCount struct{ All, Warnings, Errors int }
 
-// CountLog counts the lines of a filter by level, whatever its place and levels.
+// CountLog counts the lines of a filter by level, whatever its place and levels. Trouble is counted on its own, so that a
+// warning beyond the cap is not lost.
 func (d *DB) CountLog(ctx context.Context, f LogFilter) (LogCount, error) {
+	where, args := f.where()
+	count := func(level string) string {
+		return `(SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE ` + where + ` AND ` + level + ` LIMIT ` + strconv.Itoa(CountCap+1) + `) a)`
+	}
 	var c LogCount
-	batch := &pgx.Batch{}
-	f.queueCount(batch, &c)
-	if err := d.Pool.SendBatch(ctx, batch).Close(); err != nil {
+	err := d.Pool.QueryRow(ctx, `SELECT `+count(LogFilter{}.levels())+`, `+count(`l.level = 'warning'`)+`, `+count(`l.level = 'error'`), args).
+		Scan(&c.All, &c.Warnings, &c.Errors)
+	if err != nil {
 		return c, fmt.Errorf("count the log: %w", err)
 	}
 	return c, nil
 }
 
-// queueCount counts the lines of a filter. Trouble is counted on its own, so that a warning beyond the cap is not lost.
-func (f LogFilter) queueCount(batch *pgx.Batch, into *LogCount) {
+// queueCount counts the lines of a filter in one scan. Where there are more lines than CountCap, of all levels together, it
+// says so in capped and has counted only some of them.
+func (f LogFilter) queueCount(batch *pgx.Batch, into *LogCount, capped *bool) {
 	where, args := f.where()
-	count := func(level string) string {
-		return `(SELECT count(*) FROM (SELECT FROM xtk.workflow_log l WHERE ` + where + ` AND ` + level + ` LIMIT ` + strconv.Itoa(CountCap+1) + `) a)`
-	}
-	batch.Queue(`SELECT `+count(LogFilter{}.levels())+`, `+count(`l.level = 'warning'`)+`, `+count(`l.level = 'error'`), args).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&into.All, &into.Warnings, &into.Errors) })
+	batch.Queue(`
+		SELECT count(*) FILTER (WHERE l.level <> 'sql'), count(*) FILTER (WHERE l.level = 'warning'),
+		       count(*) FILTER (WHERE l.level = 'error'), count(*) > `+strconv.Itoa(CountCap)+`
+		FROM (SELECT l.level
+		      FROM xtk.workflow_log l
+		      WHERE `+where+`
+		      LIMIT `+strconv.Itoa(CountCap+1)+`) l`, args).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&into.All, &into.Warnings, &into.Errors, capped) })
 }

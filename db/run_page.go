@@ -62,7 +62,7 @@ type RunStep struct {
 	Total                             *int64 // nil: unknown
 	Batches                           int
 	Detail                            []byte // JSON: the facts of a simulation's plan
-	Usual                             Usual
+	Usual                             Usual  // not of a run that completed
 }
 
 // RunEffect is what one step of a run did to one table, or in a simulation would do.
@@ -75,18 +75,23 @@ type RunEffect struct {
 }
 
 // RunWithLog reads one run and then, in the same round trip, a stretch of its log: of a run that is over, no line comes
-// later. The filter's TaskID is that id; ErrNotFound when there is no run of it.
+// later. Lines beyond CountCap are counted in another one. The filter's TaskID is that id; ErrNotFound when there is no
+// run of it.
 func (d *DB) RunWithLog(ctx context.Context, id int64, f LogFilter) (Run, Journal, error) {
 	var r Run
 	var journal Journal
+	var capped bool
 	batch := &pgx.Batch{}
 	queueRun(batch, id, &r)
 	f.TaskID = id
 	f.queue(batch, &journal)
 	if f.Count {
-		f.queueCount(batch, &journal.Count)
+		f.queueCount(batch, &journal.Count, &capped)
 	}
 	err := d.Pool.SendBatch(ctx, batch).Close()
+	if err == nil && capped {
+		journal.Count, err = d.CountLog(ctx, f)
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}
@@ -153,7 +158,8 @@ func queueRun(batch *pgx.Batch, id int64, r *Run) {
 			       percentile_cont(0.9) WITHIN GROUP (ORDER BY c.seconds) AS p90
 			FROM (SELECT extract(epoch FROM p.completion_date - p.start_date) AS seconds
 			      FROM xtk.workflow_task p
-			      WHERE p.workflow_id = t.workflow_id AND p.mode = t.mode AND p.status = 'completed' AND p.id < t.id
+			      WHERE p.workflow_id = t.workflow_id AND p.mode = t.mode AND p.status = 'completed'
+			        AND (p.start_date, p.id) < (t.start_date, t.id)
 			      ORDER BY p.start_date DESC, p.id DESC
 			      LIMIT 30) c) usual ON true
 		WHERE t.id = $1`, id).QueryRow(func(row pgx.Row) error {
@@ -171,11 +177,12 @@ func queueRun(batch *pgx.Batch, id int64, r *Run) {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // queueSteps reads the steps begun, and after them those that the run has announced, or when it announced none, those
-// that the newest comparable run had, each with its usual durations.
+// that the newest comparable run had, each with its usual durations. Of a run that completed nobody asks what they usually
+// take: its steps have taken what they took.
 func queueSteps(batch *pgx.Batch, id int64, into *[]RunStep) {
 	batch.Queue(`
 		WITH run AS (
-			SELECT id, workflow_id, mode, status, result FROM xtk.workflow_task WHERE id = $1
+			SELECT id, workflow_id, mode, status, start_date, result FROM xtk.workflow_task WHERE id = $1
 		), announced AS (
 			SELECT a.step_key, a.step_order
 			FROM run
@@ -186,9 +193,11 @@ func queueSteps(batch *pgx.Batch, id int64, into *[]RunStep) {
 			CROSS JOIN LATERAL (
 				SELECT t.id, t.start_date
 				FROM xtk.workflow_task t
-				WHERE t.workflow_id = run.workflow_id AND t.mode = run.mode AND t.status = 'completed' AND t.id < run.id
+				WHERE t.workflow_id = run.workflow_id AND t.mode = run.mode AND t.status = 'completed'
+				  AND (t.start_date, t.id) < (run.start_date, run.id)
 				ORDER BY t.start_date DESC, t.id DESC
 				LIMIT 30) p
+			WHERE run.status <> 'completed'
 		), usual AS (
 			SELECT s.step_key, count(*) AS runs, max(s.step_order) AS step_order, max(s.label) AS label,
 			       bool_or(s.task_id = (SELECT max(id) FROM comparable)) AS recent,

@@ -200,6 +200,36 @@ func TestLogPages(t *testing.T) {
 	}
 }
 
+// A run's page counts its lines by level, statements apart; of very many up to the cap, and yet each line of trouble.
+func TestRunWithLogCounts(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	task := history(t, d, addWorkflow(t, d, "said", db.Started, false))
+	add := func(lines int, level string) {
+		t.Helper()
+		if _, err := d.Pool.Exec(t.Context(), `
+			INSERT INTO xtk.workflow_log (workflow_id, task_id, level, message)
+			SELECT workflow_id, id, $3, 'more'
+			FROM xtk.workflow_task, generate_series(1, $2)
+			WHERE id = $1`, task, lines, level); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := func(f db.LogFilter, want db.LogCount) {
+		t.Helper()
+		f.Limit, f.Count = 1, true
+		if _, journal, err := d.RunWithLog(t.Context(), task, f); err != nil || journal.Count != want {
+			t.Errorf("got %+v, %v, want %+v", journal.Count, err, want)
+		}
+	}
+	add(2, "sql")
+	counted(db.LogFilter{}, db.LogCount{All: 10, Warnings: 1})
+	counted(db.LogFilter{Search: "line 5", Levels: []string{"error"}}, db.LogCount{All: 1, Warnings: 1})
+	add(db.CountCap, "info")
+	add(2, "error")
+	counted(db.LogFilter{}, db.LogCount{All: db.CountCap + 1, Warnings: 1, Errors: 2})
+}
+
 func TestSaveWorkflow(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -236,6 +236,13 @@ func (r Run) logNote() string {
 	return strings.Join(said, ", ")
 }
 
+// lineTimes writes the moment of a line in full, and of that the seconds and what is behind them.
+func (p Page) lineTimes(t time.Time) (exact, second, rest string) {
+	exact = p.Exact(t)
+	at := strings.IndexByte(exact, ' ') + 1
+	return exact, exact[at : at+8], exact[at+8 : at+12]
+}
+
 func (r Run) levels() []Option {
 	return []Option{
 		{"", r.T("run.all_lines")}, {"warning", r.T("run.warnings_tab", r.Log.Warnings)}, {"error", r.T("run.errors_tab", r.Log.Errors)},
