@@ -33,7 +33,7 @@ func TestRunSessionSurvivesCancel(t *testing.T) {
 	go func() {
 		defer cancel()
 		for asleep := false; !asleep && ctx.Err() == nil; {
-			err := d.Pool.QueryRow(ctx, `SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1`, session.PgConn().PID()).Scan(&asleep)
+			err := d.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep')`, session.PgConn().PID()).Scan(&asleep)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)
 				return
