@@ -32,7 +32,7 @@ func TestStreamKeepsTextInItsData(t *testing.T) {
 // An operator has six streams at most, the process five hundred; a place given back can be taken again.
 func TestStreamPlaces(t *testing.T) {
 	t.Parallel()
-	var s streams
+	s := places{all: streamsAll, one: streamsOne}
 	var leave func()
 	for range streamsOne {
 		ok := false
@@ -85,10 +85,10 @@ func (c *console) streamText(address, login string, run int64) string {
 }
 
 // open is how many streams are open now.
-func (s *streams) open() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all
+func (p *places) open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
 }
 
 // A stream that nobody reads is dropped five seconds after its connection is full, long before the limit of other answers.
@@ -163,5 +163,34 @@ func TestNoPlaceForAStream(t *testing.T) {
 	got, body := c.ask("reader", http.MethodGet, fmt.Sprintf("/runs/%d/stream", c.busyRun()), nil)
 	if got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") != "10" || strings.Contains(body, "PostgreSQL") {
 		t.Errorf("got %d, Retry-After %q, want 503 and 10 s:\n%s", got.StatusCode, got.Header.Get("Retry-After"), body)
+	}
+}
+
+// An operator has two files made at once, so that the rest of the process is there for pages; others have theirs.
+func TestNoPlaceForAnExport(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	kim, err := c.db.OperatorByLogin(t.Context(), "kim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leave func()
+	for range exportsOne {
+		leave, _ = c.exports.enter(kim.ID)
+	}
+	log := fmt.Sprintf("/runs/%d/log.txt", c.busyRun())
+	for _, path := range []string{"/runs.csv", "/statement.csv", "/workflows/cleanup/statement.csv", "/audit.csv", log} {
+		if got, _ := c.ask("kim", http.MethodGet, path, nil); got.StatusCode != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "5" {
+			t.Errorf("%s: got %d, Retry-After %q, want 429 and 5 s", path, got.StatusCode, got.Header.Get("Retry-After"))
+		}
+	}
+	if got, _ := c.ask("reader", http.MethodGet, log, nil); got.StatusCode != http.StatusOK {
+		t.Errorf("another operator: got %d, want 200", got.StatusCode)
+	}
+	leave()
+	for range 3 {
+		if got, _ := c.ask("kim", http.MethodGet, log, nil); got.StatusCode != http.StatusOK {
+			t.Errorf("one after the other: got %d, want 200", got.StatusCode)
+		}
 	}
 }

@@ -48,7 +48,8 @@ type Server struct {
 	night    *night
 	bell     *bell
 	probes   *probes
-	streams  streams
+	streams  places
+	exports  places
 	origin   *http.CrossOriginProtection
 	limits   *limiter
 	hits     *limiter // of the redirection
@@ -112,16 +113,16 @@ func (s *Server) routes() []route {
 		{method: get, path: "/workflows/:name/:order", right: administration, handle: s.askOrder},
 		{method: post, path: "/workflows/:name/:order", right: administration, handle: s.giveOrder},
 		{method: get, path: "/runs", right: signedIn, handle: s.listRuns},
-		{method: get, path: "/runs.csv", right: signedIn, handle: s.exportRuns},
+		{method: get, path: "/runs.csv", right: signedIn, handle: s.exporting(s.exportRuns)},
 		{method: get, path: "/runs/:id", right: signedIn, handle: s.showRun},
-		{method: get, path: "/runs/:id/log.txt", right: signedIn, handle: s.downloadLog},
+		{method: get, path: "/runs/:id/log.txt", right: signedIn, handle: s.exporting(s.downloadLog)},
 		{method: get, path: "/runs/:id/live", right: signedIn, handle: s.liveRun, background: true},
 		{method: get, path: "/runs/:id/stream", right: signedIn, handle: s.streamRun, background: true},
 
 		{method: get, path: "/statement", right: signedIn, handle: s.showStatement},
-		{method: get, path: "/statement.csv", right: signedIn, handle: s.exportStatement},
+		{method: get, path: "/statement.csv", right: signedIn, handle: s.exporting(s.exportStatement)},
 		{method: get, path: "/workflows/:name/statement", right: signedIn, handle: s.showStatement},
-		{method: get, path: "/workflows/:name/statement.csv", right: signedIn, handle: s.exportStatement},
+		{method: get, path: "/workflows/:name/statement.csv", right: signedIn, handle: s.exporting(s.exportStatement)},
 
 		{method: get, path: "/freeze", right: administration, handle: s.askFreeze},
 		{method: post, path: "/freeze", right: administration, handle: s.setFreeze, confirmed: true},
@@ -154,7 +155,7 @@ func (s *Server) routes() []route {
 		{method: get, path: "/billing/:id", right: administration, handle: s.billingReportPage},
 		{method: get, path: "/billing/:id/report.csv", right: administration, handle: s.billingCSV},
 		{method: get, path: "/audit", right: administration, handle: s.auditPage},
-		{method: get, path: "/audit.csv", right: administration, handle: s.auditCSV},
+		{method: get, path: "/audit.csv", right: administration, handle: s.exporting(s.auditCSV)},
 	}, s.outsideRoutes(), s.apiRoutes())
 }
 
@@ -231,7 +232,8 @@ func (s *Server) apiRoutes() []route {
 // New makes the console. It does not listen: see Serve.
 func New(c Config) *Server {
 	s := &Server{db: c.DB, config: c, logger: c.Logger, origin: http.NewCrossOriginProtection(), limits: newLimiter(),
-		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger)}
+		hits: newLimiter(), targets: newLinkTargets(c.DB, c.Logger), streams: places{all: streamsAll, one: streamsOne},
+		exports: places{all: exportsAll, one: exportsOne}}
 	s.night, s.bell = &night{db: c.DB}, newBell(c.DB, c.Logger)
 	s.bell.heard = s.lists.forget
 	s.ended = &endedRuns{pages: map[runPageAsked]*runRead{}}
