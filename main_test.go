@@ -379,8 +379,9 @@ func TestOperatorCommand(t *testing.T) {
 		!strings.HasPrefix(err.Error(), `groups: there is no "nobody", but `) {
 		t.Errorf("operator add to a group that is not there: got %v, want a refusal with those that are", err)
 	}
-	if err := operatorCommand(t.Context(), c, []string{"reset", "nobody-there"}, &out); !errors.Is(err, db.ErrNotFound) {
-		t.Errorf("reset of an unknown operator: got %v, want ErrNotFound", err)
+	const nobody = `there is no operator "nobody-there"; nightshift operator list shows all`
+	if err := operatorCommand(t.Context(), c, []string{"reset", "nobody-there"}, &out); err == nil || err.Error() != nobody {
+		t.Errorf("reset of an unknown operator: got %v, want %q", err, nobody)
 	}
 	const unbuilt = "This version has no code for this workflow, so it cannot run."
 	if err := runCommand(t.Context(), c, []string{"operationMgt"}, &out); err == nil || err.Error() != unbuilt {

@@ -41,7 +41,7 @@ func operatorCommand(ctx context.Context, c config, args []string, out io.Writer
 		}
 		o, err := d.OperatorByLogin(ctx, args[1])
 		if errors.Is(err, db.ErrNotFound) {
-			return fmt.Errorf("there is no operator %q: %w", args[1], err)
+			return fmt.Errorf("there is no operator %q; nightshift operator list shows all", args[1])
 		}
 		if err != nil {
 			return fmt.Errorf("operator %s: %w", args[1], err)

@@ -69,9 +69,9 @@ func (r Run) stays() string {
 	return r.T("verdict.stays", r.lead())
 }
 
-// brief is the failure without what the page says beside it: where it happened, and its code.
-func (f Failure) brief() string {
-	text := f.Message
+// BriefFailure is the message of a failure without what stands beside it: where it happened, and its code.
+func BriefFailure(message string) string {
+	text := message
 	if i := strings.LastIndex(text, "ERROR: "); i >= 0 {
 		text = text[i+len("ERROR: "):]
 	}
@@ -85,7 +85,7 @@ func (f Failure) brief() string {
 func (r Run) failure() []string {
 	what := ""
 	if r.Failure != nil {
-		what = r.Failure.brief()
+		what = BriefFailure(r.Failure.Message)
 	}
 	said := []string{r.T("verdict.failed", what)}
 	if at := r.failedStep(); at > 0 {

@@ -221,7 +221,7 @@ func TestBriefFailure(t *testing.T) {
 		"items: ERROR: canceling statement due to lock timeout (SQLSTATE 55P03), the lock on nms.item is held by psql": "canceling statement due to lock timeout, the lock on nms.item is held by psql",
 		"no answer within 15 s": "no answer within 15 s",
 	} {
-		if got := (Failure{Message: message}).brief(); got != want {
+		if got := BriefFailure(message); got != want {
 			t.Errorf("%s: got %q, want %q", message, got, want)
 		}
 	}

@@ -99,7 +99,7 @@ func (s *Server) attention(page views.Page, w db.WorkflowRow, state views.State,
 			break
 		}
 		a.Run = w.Last.ID
-		a.What = page.R("overview.failed_at", w.Last.Step, w.Last.Message)
+		a.What = page.R("overview.failed_at", w.Last.Step, views.BriefFailure(w.Last.Message))
 		a.Follows = page.T("overview.failed_follows")
 	case views.Paused:
 		a.What = page.R("overview.paused", orElse(w.StateBy, "—"))

@@ -205,9 +205,9 @@ func runRow(page views.Page, run db.RunRow) views.RunRow {
 	}
 	switch {
 	case run.Status == "failed" && run.ErrorStep != "":
-		row.Note = page.T("runs.note_step", brief(run.ErrorMessage), run.ErrorStep)
+		row.Note = page.T("runs.note_step", brief(views.BriefFailure(run.ErrorMessage)), run.ErrorStep)
 	case run.Status == "failed":
-		row.Note = brief(run.ErrorMessage)
+		row.Note = brief(views.BriefFailure(run.ErrorMessage))
 	case run.Warnings > 0:
 		row.Note = page.N("runs.warnings", int64(run.Warnings))
 	case run.Resumes != 0:

@@ -116,7 +116,7 @@ func stateReason(page views.Page, w db.WorkflowRow, state views.State) string {
 	switch state {
 	case views.Failed:
 		if w.Last != nil {
-			return w.Last.Message
+			return views.BriefFailure(w.Last.Message)
 		}
 	case views.Running:
 		if w.Running.Mode == "simulation" {
