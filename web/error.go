@@ -201,7 +201,12 @@ func (s *Server) failJSON(c echo.Context, p *problem) {
 // notice is the page of a problem. Where the database is the problem it shows no masthead, which would need it.
 func (s *Server) notice(c echo.Context, p *problem) templ.Component {
 	page := s.plainPage(c)
-	if p.status < http.StatusInternalServerError && s.visit(c).Operator != nil {
+	hindered := strings.HasPrefix(p.key, "hindered.")
+	switch {
+	case s.visit(c).Operator == nil:
+	case hindered:
+		page = s.frame(c, "", "") // the database answers those who read
+	case p.status < http.StatusInternalServerError:
 		page = s.page(c, "", "")
 	}
 	page.RequestID, page.Path = traceOf(c.Request().Context()).id, "/"
@@ -210,7 +215,7 @@ func (s *Server) notice(c echo.Context, p *problem) templ.Component {
 		key = "error.fact_busy"
 	}
 	fact, why := page.T(key), page.T(p.key, p.args...)
-	if strings.HasPrefix(p.key, "hindered.") {
+	if hindered {
 		fact, why = why+".", page.T("hindered.nothing")+" "+page.T(p.key+"_do")
 	}
 	page.Title = fact

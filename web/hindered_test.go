@@ -61,7 +61,10 @@ func TestReadOnlyDatabase(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)
 	own := pgx.Identifier{c.db.Pool.Config().ConnConfig.Database}.Sanitize()
-	for _, sql := range []string{`ALTER DATABASE ` + own + ` SET default_transaction_read_only = on`,
+	for _, sql := range []string{
+		`INSERT INTO xtk.option (name, data_type, string_value) VALUES ('XtkInstanceName', 'string', 'night-7')
+		 ON CONFLICT (name) DO UPDATE SET string_value = 'night-7'`,
+		`ALTER DATABASE ` + own + ` SET default_transaction_read_only = on`,
 		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`} {
 		if _, err := c.db.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
@@ -80,6 +83,9 @@ func TestReadOnlyDatabase(t *testing.T) {
 		got, body := c.ask("kim", http.MethodPost, path, form)
 		if got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "The database takes no changes.") || !strings.Contains(body, "Nothing was changed.") {
 			t.Errorf("%s: got %d, want 503 in words", path, got.StatusCode)
+		}
+		if !strings.Contains(body, "night-7") {
+			t.Errorf("%s: got a masthead without the instance, want it as on other pages: reading works", path)
 		}
 	}
 }
