@@ -39,7 +39,7 @@ func (s *Server) hindered(operator *views.Operator) views.Hindered {
 		shown.Cause = cause
 	}
 	if operator != nil && operator.Admin {
-		shown.Message = strings.ReplaceAll(err.Error(), "\n", "; ")
+		shown.Message = brief(strings.ReplaceAll(err.Error(), "\n", "; ")) // the log has all of it
 	}
 	return shown
 }

@@ -47,6 +47,10 @@ func TestHinderedEngine(t *testing.T) {
 	if _, body := c.ask("kim", http.MethodGet, "/metrics", nil); !strings.Contains(body, "nightshift_engine_hindered 1") {
 		t.Error("metrics: got no nightshift_engine_hindered 1")
 	}
+	trouble = errors.New(strings.Repeat("and so on ", 40) + "to the end")
+	if body := c.overview("kim"); !strings.Contains(body, "and so on …") || strings.Contains(body, "to the end") {
+		t.Error("a long message: want its beginning, so that it leaves a phone room for the page")
+	}
 	trouble = nil
 	if _, body := c.ask("kim", http.MethodGet, "/metrics", nil); !strings.Contains(body, "nightshift_engine_hindered 0") {
 		t.Error("metrics: nothing is the matter, got no nightshift_engine_hindered 0")
